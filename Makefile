@@ -1,0 +1,55 @@
+# Everything a developer does. `make` alone lists the targets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down status logs reset test lint bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## the Python environment, and the servers in the cache of the user
+	@$(BIN)/python -m devstack install
+
+up: $(STAMP) ## start Kafka, MongoDB, MinIO and the registry
+	@$(BIN)/python -m devstack up
+
+down: $(STAMP) ## stop them; the data stays
+	@$(BIN)/python -m devstack down
+
+status: $(STAMP) ## what runs
+	@$(BIN)/python -m devstack status
+
+logs: $(STAMP) ## follow the logs; of one process: make logs NAME=gateway
+	@$(BIN)/python -m devstack logs $(NAME)
+
+reset: $(STAMP) ## stop everything and delete all data (asks first)
+	@$(BIN)/python -m devstack reset
+
+test: lint ## lint, then all tests on servers of their own
+	@$(BIN)/python -m devstack install --test-tools
+	$(BIN)/python -m pytest tests
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP) ## measure, on servers of its own
+	@$(BIN)/python -m devstack install
+	$(BIN)/python -m benchmarks
+
+# The stamp is newer than both locks when everything in them is installed.
+$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "The command '$(PYTHON)' is missing. Install Python 3.11 or newer, or: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$$($(PYTHON) --version) is too old. Python 3.11 or newer is needed: make PYTHON=/path/to/python" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "making .venv"; $(PYTHON) -m venv .venv || { \
+		echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu the package python3-venv is needed." >&2; rm -rf .venv; exit 1; }; }
+	@echo "installing the Python packages into .venv (1 to 2 minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

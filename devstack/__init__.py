@@ -1,0 +1,1 @@
+"""Kafka, MongoDB and MinIO as child processes, for machines without a Docker engine."""

@@ -1,0 +1,51 @@
+"""deploy/Dockerfile, checked without an engine: by hadolint, and for what the services need in the image."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+DOCKERFILE = REPOSITORY / "deploy" / "Dockerfile"
+
+
+def hadolint(text: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
+    assert program, "hadolint is missing: it comes with requirements-dev.txt"
+    return subprocess.run([program, "-"], input=text, capture_output=True, text=True, check=False)
+
+
+def instructions() -> list[list[str]]:
+    text = DOCKERFILE.read_text().replace("\\\n", " ")
+    return [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_hadolint_finds_nothing() -> None:
+    """Every rule, no exceptions."""
+    result = hadolint(DOCKERFILE.read_text())
+    assert result.returncode == 0, result.stdout
+
+
+def test_hadolint_would_find_a_mistake() -> None:
+    """Else its silence would mean nothing."""
+    result = hadolint(DOCKERFILE.read_text().replace("python:3.11-slim", "python:latest"))
+    assert result.returncode != 0
+    assert "DL3007" in result.stdout
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    """By number, so that a cluster that forbids root can tell; and after the last step that needs root."""
+    lines = instructions()
+    assert ["USER", "10001"] in lines
+    last_stage = lines[max(at for at, line in enumerate(lines) if line[0] == "FROM") :]
+    user = last_stage.index(["USER", "10001"])
+    assert all(line[0] not in {"RUN", "COPY", "USER"} for line in last_stage[user + 1 :])
+
+
+def test_the_image_holds_what_the_services_read() -> None:
+    """The code, the schemas beside it, and the locked packages, and .dockerignore lets them in."""
+    copied = {word.rstrip("/") for line in instructions() if line[0] == "COPY" for word in line[1:-1]}
+    needed = {"schemas", "tensorfleet", "services", "requirements.txt"}
+    assert needed <= copied
+    let_in = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    assert let_in == needed
