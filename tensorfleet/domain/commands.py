@@ -1,0 +1,105 @@
+"""Commands: what someone wants to happen to one model. Any of them may be rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tensorfleet.domain.events import BlobFile, Status
+from tensorfleet.domain.versions import ModelVersion
+
+Json = Any
+"""A value that JSON can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFields:
+    """The fields of the model itself; None leaves a field as it is."""
+
+    algorithm: str | None = None
+    framework: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] | None = None
+    created_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFields:
+    """The fields of one version. Maps are merged key by key; a null value removes its key."""
+
+    hyperparameters: Mapping[str, Json] | None = None
+    metrics: Mapping[str, int | float | None] | None = None
+    dataset_info: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterModel:
+    name: str
+    fields: ModelFields
+    version_fields: VersionFields = field(default_factory=VersionFields)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateModel:
+    """`version` None: version fields go to the newest version, `status` to the model."""
+
+    fields: ModelFields = field(default_factory=ModelFields)
+    version_fields: VersionFields = field(default_factory=VersionFields)
+    status: Status | None = None
+    version: ModelVersion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateVersion:
+    breaking: bool = False
+    fields: ModelFields = field(default_factory=ModelFields)
+    version_fields: VersionFields = field(default_factory=VersionFields)
+
+
+@dataclass(frozen=True, slots=True)
+class AttachFile:
+    """The blob is already stored. `version` None: the newest version."""
+
+    file: BlobFile
+    version: ModelVersion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeprecateModel:
+    reason: str | None = None
+    replacement_model_id: str | None = None
+    version: ModelVersion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveModel:
+    version: ModelVersion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreModel:
+    version: ModelVersion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteModel:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteVersion:
+    version: ModelVersion
+
+
+Command = (
+    RegisterModel
+    | UpdateModel
+    | CreateVersion
+    | AttachFile
+    | DeprecateModel
+    | ArchiveModel
+    | RestoreModel
+    | DeleteModel
+    | DeleteVersion
+)

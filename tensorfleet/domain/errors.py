@@ -1,0 +1,186 @@
+"""Every error that the registry reports on purpose.
+
+RegistryError
+├── InvalidCommand            what was asked parses, and is wrong
+├── Rejected                  the model's state forbids it
+│   ├── NameTaken
+│   ├── VersionHasFile
+│   ├── LastVersion
+│   ├── BlobsGone
+│   └── CommandStillRunning
+├── NotFound
+│   ├── ModelNotFound
+│   ├── VersionNotFound
+│   └── FileNotFound
+├── Malformed                 what was sent can't be read at all
+├── TooLarge
+├── KeyReused                 an idempotency key came back with another request
+├── ChecksumMismatch
+├── PositionNotReached        a read asked for a position that the projection does not contain in time
+├── DependencyUnavailable     a server that the request needs does not answer; retry later
+│   ├── LogUnavailable
+│   ├── OutcomeUnknown
+│   ├── ReadModelsUnavailable
+│   └── BlobsUnavailable
+└── Fatal                     the process can't go on and says why
+    ├── TopicMismatch
+    ├── LogLost
+    ├── SettingsInvalid
+    └── CheckpointTaken
+
+`code` is stable and part of the HTTP contract; the HTTP status of each class is decided in
+`tensorfleet.http.problems`, nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class RegistryError(Exception):
+    """Root of the tree. `detail` is a sentence for a person; `code` is for programs."""
+
+    code = "registry-error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing that is wrong with one field; `field` is a dotted path into the request."""
+
+    field: str
+    message: str
+
+
+class InvalidCommand(RegistryError):
+    code = "invalid"
+
+    def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.errors = tuple(errors)
+
+    @classmethod
+    def of(cls, field: str, message: str) -> InvalidCommand:
+        return cls(f"{field}: {message}", [FieldError(field, message)])
+
+
+class Rejected(RegistryError):
+    code = "conflict"
+
+
+class NameTaken(Rejected):
+    code = "name-taken"
+
+    def __init__(self, name: str, model_id: str) -> None:
+        super().__init__(f"A model named {name!r} is already registered.")
+        self.model_id = model_id
+
+
+class VersionHasFile(Rejected):
+    code = "version-has-file"
+
+
+class LastVersion(Rejected):
+    code = "last-version"
+
+
+class BlobsGone(Rejected):
+    code = "blobs-gone"
+
+
+class CommandStillRunning(Rejected):
+    code = "command-still-running"
+
+
+class NotFound(RegistryError):
+    code = "not-found"
+
+
+class ModelNotFound(NotFound):
+    code = "model-not-found"
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"There is no model {model_id!r}.")
+        self.model_id = model_id
+
+
+class VersionNotFound(NotFound):
+    code = "version-not-found"
+
+    def __init__(self, model_id: str, version: str) -> None:
+        super().__init__(f"Model {model_id!r} has no version {version!r}.")
+        self.model_id = model_id
+
+
+class FileNotFound(NotFound):
+    code = "file-not-found"
+
+    def __init__(self, model_id: str, version: str | None = None) -> None:
+        what = f"Version {version} of model {model_id!r}" if version else f"Model {model_id!r}"
+        super().__init__(f"{what} has no file yet.")
+        self.model_id = model_id
+
+
+class Malformed(RegistryError):
+    code = "malformed"
+
+
+class TooLarge(RegistryError):
+    code = "too-large"
+
+
+class KeyReused(RegistryError):
+    code = "idempotency-key-reused"
+
+
+class ChecksumMismatch(RegistryError):
+    code = "checksum-mismatch"
+
+
+class PositionNotReached(RegistryError):
+    code = "position-not-reached"
+
+
+class DependencyUnavailable(RegistryError):
+    code = "dependency-unavailable"
+    retry_after_seconds = 2
+
+
+class LogUnavailable(DependencyUnavailable):
+    code = "log-unavailable"
+
+
+class OutcomeUnknown(DependencyUnavailable):
+    code = "outcome-unknown"
+
+
+class ReadModelsUnavailable(DependencyUnavailable):
+    code = "read-models-unavailable"
+
+
+class BlobsUnavailable(DependencyUnavailable):
+    code = "blobs-unavailable"
+
+
+class Fatal(RegistryError):
+    code = "fatal"
+
+
+class TopicMismatch(Fatal):
+    code = "topic-mismatch"
+
+
+class LogLost(Fatal):
+    code = "log-lost"
+
+
+class SettingsInvalid(Fatal):
+    code = "settings-invalid"
+
+
+class CheckpointTaken(Fatal):
+    code = "checkpoint-taken"

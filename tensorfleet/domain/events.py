@@ -1,0 +1,140 @@
+"""Events: facts about one model, in the past tense. Each is complete: a reader needs no clock and no lookup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+Json = Any
+
+
+class Status(StrEnum):
+    ACTIVE = "active"
+    DEPRECATED = "deprecated"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFile:
+    """A stored file: `checksum` is 64 hex digits of SHA-256, and also the blob's name."""
+
+    size_bytes: int
+    checksum: str
+    format: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRegistered:
+    version: str
+    algorithm: str
+    framework: str
+    description: str
+    tags: tuple[str, ...]
+    created_by: str
+    hyperparameters: Mapping[str, Json]
+    metrics: Mapping[str, int | float]
+    dataset_info: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUpdated:
+    """None: unchanged. In the patches a null value says that its key was removed.
+
+    `version` names the version whose fields changed; None if only the model's own fields did.
+    """
+
+    version: str | None = None
+    algorithm: str | None = None
+    framework: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] | None = None
+    created_by: str | None = None
+    status: Status | None = None
+    version_status: Status | None = None
+    hyperparameters: Mapping[str, Json] | None = None
+    metrics: Mapping[str, int | float | None] | None = None
+    dataset_info: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersioned:
+    """`hyperparameters`, `metrics` and `dataset_info` are whole: what was inherited is in them."""
+
+    version: str
+    parent_version: str
+    breaking: bool
+    algorithm: str | None
+    framework: str | None
+    description: str | None
+    tags: tuple[str, ...] | None
+    created_by: str | None
+    hyperparameters: Mapping[str, Json]
+    metrics: Mapping[str, int | float]
+    dataset_info: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFileAttached:
+    """`newest_file_version` is the newest version with a file after this event."""
+
+    version: str
+    file: BlobFile
+    newest_file_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeprecated:
+    version: str | None
+    reason: str | None
+    replacement_model_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelArchived:
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRestored:
+    """`undeleted` tells whether the model had been deleted."""
+
+    version: str | None
+    undeleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeleted:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersionDeleted:
+    """What the newest version, and the newest with a file, are after the deletion."""
+
+    version: str
+    newest_version: str
+    newest_file_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDownloaded:
+    version: str
+    algorithm: str
+    size_bytes: int
+
+
+Event = (
+    ModelRegistered
+    | ModelUpdated
+    | ModelVersioned
+    | ModelFileAttached
+    | ModelDeprecated
+    | ModelArchived
+    | ModelRestored
+    | ModelDeleted
+    | ModelVersionDeleted
+)
+"""What the decider emits. ModelDownloaded is a fact too, but no decision: anyone may download."""

@@ -1,0 +1,192 @@
+"""The codec: envelopes to bytes and back, Avro in the Confluent wire format (0x00, schema id, body)."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from dataclasses import fields
+from typing import Any, Final
+
+import orjson
+from fastavro import schemaless_reader, schemaless_writer
+
+from tensorfleet.domain import events as e
+from tensorfleet.domain.model import LiveModel
+from tensorfleet.events.catalogue import Catalogue, LockedSchema
+from tensorfleet.events.envelope import Envelope, OwnershipClaimed
+
+MAX_RECORD_BYTES: Final = 8 * 1024 * 1024
+_PREFIX: Final = struct.Struct(">bI")
+_JSON_FIELDS: Final = {"hyperparameters", "dataset_info"}
+_SECTIONS: Final[dict[str, type[Any]]] = {
+    one.__name__: one
+    for one in (
+        e.ModelRegistered,
+        e.ModelUpdated,
+        e.ModelVersioned,
+        e.ModelFileAttached,
+        e.ModelDeprecated,
+        e.ModelArchived,
+        e.ModelRestored,
+        e.ModelDeleted,
+        e.ModelVersionDeleted,
+        e.ModelDownloaded,
+        OwnershipClaimed,
+    )
+}
+_SECTION_FIELDS: Final = {name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in _SECTIONS}
+_FIELD_NAMES: Final = {one: tuple(field.name for field in fields(one)) for one in _SECTIONS.values()}
+
+
+class Undecodable(Exception):
+    """The bytes are not a record of ours. The message says why, without quoting them."""
+
+
+class Codec:
+    """Stateless once made; safe to share between threads."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._event_schema = catalogue.latest("ModelEvent")
+        self._state_schema = catalogue.latest("ModelState")
+        self._readable = {one.id: one for one in catalogue.versions("ModelEvent")}
+
+    @property
+    def event_schema_id(self) -> int:
+        return self._event_schema.id
+
+    def encode(self, envelope: Envelope) -> bytes:
+        record = {
+            "epoch": envelope.epoch,
+            "sequence": envelope.sequence,
+            "event_type": envelope.event_type,
+            "model_id": envelope.model_id,
+            "event_id": envelope.event_id,
+            "command_id": envelope.command_id,
+            "previous_hash": envelope.previous_hash,
+            "model_name": envelope.model_name,
+            "command_hash": envelope.command_hash,
+            "occurred_at": envelope.occurred_at,
+            "actor": envelope.actor,
+            _SECTION_FIELDS[envelope.event_type]: _to_section(envelope.event),
+        }
+        return _framed(self._event_schema, record)
+
+    def decode(self, value: bytes) -> Envelope:
+        """Undecodable for anything that `encode` of some known schema version did not make."""
+        record = self._read(value)
+        try:
+            event_type = record["event_type"]
+            section = record[_SECTION_FIELDS[event_type]]
+            return Envelope(
+                epoch=record["epoch"],
+                sequence=record["sequence"],
+                model_id=record["model_id"],
+                event_id=record["event_id"],
+                command_id=record["command_id"],
+                previous_hash=record["previous_hash"],
+                model_name=record["model_name"],
+                command_hash=record["command_hash"],
+                occurred_at=record["occurred_at"],
+                actor=record["actor"],
+                event=_from_section(_SECTIONS[event_type], section),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Undecodable(f"the section does not fit the event type: {error!r}") from error
+
+    def encode_state(self, model_id: str, name: str, sequence: int, updated_at: int, model: LiveModel) -> bytes:
+        newest = model.newest
+        record = {
+            "model_id": model_id,
+            "model_name": name,
+            "sequence": sequence,
+            "updated_at": updated_at,
+            "algorithm": model.algorithm,
+            "framework": model.framework,
+            "description": model.description,
+            "tags": list(model.tags),
+            "created_by": model.created_by,
+            "status": str(model.status),
+            "newest": {
+                "version": str(newest.number),
+                "parent_version": str(newest.parent) if newest.parent else None,
+                "status": str(newest.status),
+                "hyperparameters": orjson.dumps(newest.hyperparameters).decode(),
+                "metrics": newest.metrics,
+                "dataset_info": orjson.dumps(newest.dataset_info).decode(),
+                "file": _plain("file", newest.file),
+            },
+            "versions": [str(number) for number in sorted(model.versions)],
+        }
+        return _framed(self._state_schema, record)
+
+    def _read(self, value: bytes) -> dict[str, Any]:
+        if not _PREFIX.size < len(value) <= MAX_RECORD_BYTES:
+            raise Undecodable(f"a value of {len(value)} bytes is too short or too long for a record")
+        magic, schema_id = _PREFIX.unpack_from(value)
+        schema = self._readable.get(schema_id)
+        if magic != 0 or schema is None:
+            raise Undecodable(f"magic byte {magic}, schema id {schema_id}: not a schema of this registry")
+        body = io.BytesIO(value)
+        body.seek(_PREFIX.size)
+        try:
+            record: dict[str, Any] = schemaless_reader(body, schema.fast, None)  # type: ignore[assignment]
+        except Exception as error:  # fastavro raises many types on hostile bytes; each means the same here
+            raise Undecodable(f"the body is not Avro of schema {schema_id}: {type(error).__name__}") from error
+        if body.tell() != len(value):
+            raise Undecodable(f"{len(value) - body.tell()} bytes follow the body")
+        return record
+
+
+def _framed(schema: LockedSchema, record: dict[str, Any]) -> bytes:
+    out = io.BytesIO()
+    out.write(_PREFIX.pack(0, schema.id))
+    schemaless_writer(out, schema.fast, record)
+    return out.getvalue()
+
+
+def _to_section(event: Any) -> dict[str, Any]:
+    return {name: _plain(name, getattr(event, name)) for name in _FIELD_NAMES[type(event)]}
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name in _JSON_FIELDS:
+        return None if value is None else orjson.dumps(value).decode()
+    match value:
+        case e.BlobFile():
+            return {
+                "size_bytes": value.size_bytes,
+                "checksum": value.checksum,
+                "format": value.format,
+                "filename": value.filename,
+            }
+        case e.Status():
+            return str(value)
+        case tuple():
+            return list(value)
+        case _:
+            return value
+
+
+def _from_section(section_type: type[Any], section: dict[str, Any]) -> Any:
+    if section is None:
+        raise ValueError("the section is empty")
+    known = _FIELD_NAMES[section_type]
+    return section_type(**{name: _rich(name, section[name]) for name in known})
+
+
+def _rich(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in _JSON_FIELDS:
+        parsed = orjson.loads(value)
+        if not isinstance(parsed, dict):
+            raise ValueError(f"{name} is not a JSON object")
+        return parsed
+    if name == "file":
+        return e.BlobFile(**value)
+    if name in ("status", "version_status"):
+        return e.Status(value)
+    if name == "tags":
+        return tuple(value)
+    return value

@@ -1,0 +1,84 @@
+"""The fold of one log partition: bytes in, verdicts and models out. Every reader of the log uses this one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from tensorfleet.domain.events import ModelDownloaded
+from tensorfleet.domain.evolution import Unfoldable, evolve
+from tensorfleet.domain.guard import EMPTY_STREAM, Guard, RecordHead, StreamHead, Verdict
+from tensorfleet.domain.model import INITIAL, LiveModel, Model
+from tensorfleet.events.codec import Codec, Undecodable
+from tensorfleet.events.envelope import Envelope, OwnershipClaimed
+
+NOT_EVENTS = (OwnershipClaimed, ModelDownloaded)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`envelope` is None if the bytes could not be decoded; then `verdict` is None too, and `problem` says why.
+
+    `problem` also tells why an accepted event could not be folded: its model is parked from then on.
+    """
+
+    verdict: Verdict | None
+    envelope: Envelope | None
+    problem: str | None = None
+
+
+def head_of(envelope: Envelope, value: bytes) -> RecordHead:
+    return RecordHead(
+        model_id=envelope.model_id,
+        epoch=envelope.epoch,
+        sequence=envelope.sequence,
+        previous_hash=envelope.previous_hash,
+        hash=hashlib.sha256(value).digest(),
+        is_claim=isinstance(envelope.event, OwnershipClaimed),
+    )
+
+
+@dataclass(slots=True)
+class LogFold:
+    """All models of one partition, as the log says they are. `next_offset` is one past the last record folded."""
+
+    codec: Codec
+    guard: Guard = field(default_factory=Guard)
+    models: dict[str, Model] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    parked: set[str] = field(default_factory=set)
+    next_offset: int = 0
+
+    def model(self, model_id: str) -> Model:
+        return self.models.get(model_id, INITIAL)
+
+    def is_live(self, model_id: str) -> bool:
+        return isinstance(self.model(model_id), LiveModel)
+
+    def head(self, model_id: str) -> StreamHead:
+        return self.guard.streams.get(model_id, EMPTY_STREAM)
+
+    def apply(self, offset: int, value: bytes | None, known: Envelope | None = None) -> Judged:
+        """Fold one record. `known` spares the decoding of bytes that the caller made itself."""
+        self.next_offset = offset + 1
+        if known is None:
+            try:
+                known = self.codec.decode(value or b"")
+            except Undecodable as error:
+                return Judged(None, None, str(error))
+        if isinstance(known.event, ModelDownloaded):
+            return Judged(None, None, "a download does not belong in the log")
+        verdict = self.guard.judge(head_of(known, value or b""))
+        if verdict is Verdict.ACCEPTED:
+            return self._evolve(known)
+        return Judged(verdict, known)
+
+    def _evolve(self, envelope: Envelope) -> Judged:
+        assert not isinstance(envelope.event, NOT_EVENTS)
+        self.names[envelope.model_id] = envelope.model_name
+        try:
+            self.models[envelope.model_id] = evolve(self.model(envelope.model_id), envelope.event)
+        except Unfoldable as error:
+            self.parked.add(envelope.model_id)
+            return Judged(Verdict.ACCEPTED, envelope, str(error))
+        return Judged(Verdict.ACCEPTED, envelope)
