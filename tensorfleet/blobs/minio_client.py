@@ -1,0 +1,75 @@
+"""The edge to MinIO: a client with timeouts by kind of request, and the translation of every vendor error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import certifi
+from minio import Minio
+from minio.error import MinioException, S3Error
+from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
+
+from tensorfleet.domain.errors import BlobsUnavailable
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 3.0
+DATA_SECONDS = 60.0
+COPY_SECONDS = 900.0
+_MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
+
+
+class NoSuchBlob(Exception):
+    """MinIO answered that the object does not exist."""
+
+
+class _TimedPool(PoolManager):
+    """Each kind of request with its own patience: minio-py has one timeout for all of them.
+
+    Requests that MinIO answers from its index, and the first byte of a read, take ANSWER_SECONDS at most. With one
+    retry, a server that hangs is noticed within 8 seconds.
+    """
+
+    def urlopen(self, method: str, url: str, redirect: bool = True, **kw: Any) -> BaseHTTPResponse:  # type: ignore[override]
+        kw.setdefault("timeout", Timeout(connect=CONNECT_SECONDS, read=_patience(method, kw.get("headers") or {})))
+        return super().urlopen(method, url, redirect, **kw)
+
+
+def _patience(method: str, headers: Mapping[str, str]) -> float:
+    if method in ("HEAD", "GET"):
+        return ANSWER_SECONDS
+    return COPY_SECONDS if any(name.lower() == "x-amz-copy-source" for name in headers) else DATA_SECONDS
+
+
+def connect(endpoint: str, access_key: str, secret_key: str, *, secure: bool, region: str, connections: int) -> Minio:
+    """A client; nothing is sent yet. The region is given, so that no request is spent on asking for it."""
+    pool = _TimedPool(
+        maxsize=connections,
+        retries=Retry(total=1, redirect=0, status=0, backoff_factor=0.1),
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
+    )
+    return Minio(endpoint, access_key=access_key, secret_key=secret_key, secure=secure, region=region, http_client=pool)
+
+
+def be_patient(response: BaseHTTPResponse) -> None:
+    """Once the first byte of a read is there, let the following ones take DATA_SECONDS."""
+    sock = getattr(response.connection, "sock", None)
+    if sock is not None:
+        sock.settimeout(DATA_SECONDS)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """NoSuchBlob for a missing object, BlobsUnavailable for whatever else goes wrong between MinIO and here."""
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _MISSING:
+            raise NoSuchBlob from error
+        raise BlobsUnavailable(f"The blob store refused a request: {error.code}.") from error
+    except (MinioException, HTTPError, OSError) as error:
+        raise BlobsUnavailable(f"The blob store does not answer: {type(error).__name__}.") from error

@@ -1,0 +1,1 @@
+"""What the HTTP services share: problem answers, strict JSON, conditional answers, metrics, health."""

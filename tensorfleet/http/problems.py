@@ -1,0 +1,107 @@
+"""Problem answers (RFC 9457): the one table from error classes to HTTP statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from tensorfleet.domain import errors
+from tensorfleet.domain.errors import FieldError, InvalidCommand, RegistryError
+from tensorfleet.http.json import UnsupportedMediaType, dumps
+
+STATUS_OF: Mapping[type[RegistryError], int] = {
+    errors.InvalidCommand: 422,
+    errors.Rejected: 409,
+    errors.NotFound: 404,
+    UnsupportedMediaType: 415,
+    errors.Malformed: 400,
+    errors.TooLarge: 413,
+    errors.KeyReused: 422,
+    errors.ChecksumMismatch: 422,
+    errors.PositionNotReached: 504,
+    errors.DependencyUnavailable: 503,
+}
+
+
+def status_of(error: RegistryError) -> int:
+    """The status of the nearest class in the table; KeyError for errors that are no answer (Fatal)."""
+    return next(STATUS_OF[one] for one in type(error).__mro__ if one in STATUS_OF)
+
+
+def problem_members(error: RegistryError) -> dict[str, Any]:
+    """The members of the problem answer; also what a failed operation of a batch carries."""
+    status = status_of(error)
+    members = _members(status, error.code, error.detail)
+    if isinstance(error, InvalidCommand) and error.errors:
+        members["errors"] = [{"field": _printable(one.field), "message": one.message} for one in error.errors]
+    model_id = getattr(error, "model_id", None)
+    if model_id is not None:
+        members["model_id"] = model_id
+    if isinstance(error, errors.DependencyUnavailable):
+        members["retry_after"] = error.retry_after_seconds
+    return members
+
+
+def problem_response(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    headers = dict(headers or {})
+    if "retry_after" in members:
+        headers["Retry-After"] = str(members["retry_after"])
+    return Response(dumps(members), int(members["status"]), headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem answer. What is no RegistryError stays an error: it ends the process."""
+
+    async def on_registry_error(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RegistryError)
+        return problem_response(problem_members(error))
+
+    async def on_http_exception(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = {404: "no-such-route", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+        detail = f"{request.method} {_printable(request.url.path)}: {error.detail}."
+        return problem_response(_members(error.status_code, code, detail), error.headers)
+
+    async def on_validation_error(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return problem_response(problem_members(invalid(error.errors())))
+
+    app.add_exception_handler(RegistryError, on_registry_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+
+
+def invalid(pydantic_errors: Any) -> InvalidCommand:
+    """Pydantic's list of errors as one InvalidCommand."""
+    found = [
+        FieldError(".".join(str(part) for part in one["loc"] if part not in ("query", "body")), _message(one))
+        for one in pydantic_errors
+    ]
+    return InvalidCommand(f"{_printable(found[0].field)}: {found[0].message}", found)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    return "is not a known field" if error["type"] == "extra_forbidden" else str(error["msg"])
+
+
+def _members(status: int, code: str, detail: str) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    return {
+        "type": f"/docs/problems#{code}",
+        "title": title,
+        "status": status,
+        "detail": _printable(detail),
+        "code": code,
+        "error": title,
+    }
+
+
+def _printable(text: str) -> str:
+    """`text` without lone surrogates, at most 500 characters: what came from outside may hold anything."""
+    return text.encode("utf-8", "replace").decode()[:500]

@@ -1,0 +1,95 @@
+"""A thread that follows whole partitions from an offset on and hands bursts of records to an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.kafka.records import EndOfPartition, Record, from_message
+
+Burst = Sequence[Record | EndOfPartition]
+_BURST: Final = 500
+_BURSTS_AHEAD: Final = 4
+
+
+class Follower:
+    """Reads from the given offsets, in order, without a group; `on_burst` and `on_failure` run on the event loop.
+
+    The thread runs at most a few bursts ahead of the loop. Whatever it can't go on from is given to `on_failure`
+    once, and the thread ends.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, object],
+        topic: str,
+        offsets: Mapping[int, int],
+        on_burst: Callable[[Burst], None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._consumer = Consumer(dict(config))
+        self._topic = topic
+        self._offsets = offsets
+        self._on_burst = on_burst
+        self._on_failure = on_failure
+        self._loop = asyncio.get_running_loop()
+        self._room = threading.Semaphore(_BURSTS_AHEAD)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"follow {topic}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def stop(self) -> None:
+        self._stopping.set()
+        await asyncio.to_thread(self._thread.join)
+
+    async def end_of(self, partition: int, timeout_seconds: float = 3.0) -> int:
+        """The offset after the partition's last record, asked from Kafka now."""
+        asked = TopicPartition(self._topic, partition)
+        try:
+            _, end = await asyncio.to_thread(
+                self._consumer.get_watermark_offsets, asked, timeout=timeout_seconds, cached=False
+            )
+        except KafkaException as error:
+            raise LogUnavailable(f"Kafka does not say where the log ends: {error.args[0].str()}") from error
+        return int(end)
+
+    def _run(self) -> None:
+        try:
+            self._consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in self._offsets.items()])
+            while not self._stopping.is_set():
+                self._run_once()
+        except BaseException as error:
+            self._tell_loop(self._on_failure, error)
+        finally:
+            self._consumer.close()
+
+    def _run_once(self) -> None:
+        first = self._consumer.poll(0.2)
+        if first is None:
+            return
+        # poll blocks for one record; consume with no time-out drains what is there. consume alone would wait for all.
+        messages = [first, *self._consumer.consume(_BURST, timeout=0)]
+        burst = [one for one in map(from_message, messages) if one is not None]
+        while not self._room.acquire(timeout=0.2):
+            if self._stopping.is_set():
+                return
+        self._tell_loop(self._deliver, burst)
+
+    def _deliver(self, burst: Burst) -> None:
+        self._room.release()
+        try:
+            self._on_burst(burst)
+        except Exception as error:
+            self._stopping.set()
+            self._on_failure(error)
+
+    def _tell_loop(self, callback: Callable[..., None], *arguments: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback, *arguments)

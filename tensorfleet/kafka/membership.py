@@ -1,0 +1,70 @@
+"""Group membership as a licence: which partitions this instance may try to own. It never fetches a record."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+
+from confluent_kafka import Consumer, TopicPartition
+
+from tensorfleet.kafka.records import from_message
+
+
+class Membership:
+    """Calls `on_licence(partition, held)` on the event loop whenever the group says so."""
+
+    def __init__(
+        self,
+        config: Mapping[str, object],
+        topic: str,
+        on_licence: Callable[[int, bool], None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._consumer = Consumer(dict(config))
+        self._topic = topic
+        self._on_licence = on_licence
+        self._on_failure = on_failure
+        self._loop = asyncio.get_running_loop()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="membership", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Leave the group, so that another member is licensed at once."""
+        self._stopping.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        try:
+            self._consumer.subscribe(
+                [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
+            while not self._stopping.is_set():
+                message = self._consumer.poll(0.2)
+                if message is not None:
+                    from_message(message)
+        except BaseException as error:
+            self._tell_loop(self._on_failure, error)
+        finally:
+            self._consumer.close()
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # Offset 0 is never fetched from: the partitions are paused. It keeps auto.offset.reset=error silent.
+        consumer.incremental_assign([TopicPartition(one.topic, one.partition, 0) for one in partitions])
+        consumer.pause(partitions)
+        self._tell(partitions, True)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_unassign(partitions)
+        self._tell(partitions, False)
+
+    def _tell(self, partitions: list[TopicPartition], held: bool) -> None:
+        for one in partitions:
+            self._tell_loop(self._on_licence, one.partition, held)
+
+    def _tell_loop(self, callback: Callable[..., None], *arguments: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback, *arguments)

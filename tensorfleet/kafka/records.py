@@ -1,0 +1,62 @@
+"""A record as read from Kafka, with nothing of the vendor's left in it, and what its errors mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, Message
+
+from tensorfleet.domain.errors import LogLost, LogUnavailable
+
+_LOST = {
+    KafkaError._AUTO_OFFSET_RESET,
+    KafkaError.OFFSET_OUT_OF_RANGE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`value` is None for a tombstone."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfPartition:
+    """The reader has delivered everything before `offset`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def from_message(message: Message) -> Record | EndOfPartition | None:
+    """None for a passing fault that the client mends by itself; LogLost if the log is not what it was."""
+    error = message.error()
+    if error is None:
+        return Record(
+            message.topic(),
+            message.partition(),
+            message.offset(),
+            message.key(),
+            message.value(),
+            message.headers() or [],
+        )
+    if error.code() == KafkaError._PARTITION_EOF:
+        return EndOfPartition(message.topic(), message.partition(), message.offset())
+    if error.code() in _LOST:
+        raise LogLost(
+            f"{message.topic()}[{message.partition()}] no longer holds the next offset to read: {error.str()}. The "
+            "topic was deleted, recreated or truncated. Nothing was changed; restore the log before starting again."
+        )
+    if error.fatal():
+        raise LogUnavailable(f"Kafka's client gave up: {error.str()}")
+    return None

@@ -1,0 +1,133 @@
+"""How a service process runs: logging, signals, the HTTP server, and the end on the first unexpected error."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from tensorfleet.domain.errors import Fatal
+from tensorfleet.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+
+class Lifeline:
+    """Keeps the first unexpected error of any part; whoever waits on it ends the process with it."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._failure: asyncio.Future[None] = loop.create_future()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        loop.set_exception_handler(self._on_loop_error)
+
+    def fail(self, error: BaseException) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` beside everything else; if it raises, the process ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+        return task
+
+    async def wait(self) -> None:
+        """Never returns; raises the first unexpected error."""
+        await asyncio.shield(self._failure)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._failure.cancel()
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    def _on_loop_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if error is None:
+            _LOG.warning("event loop: %s", context["message"])
+        else:
+            self.fail(error)
+
+
+async def serve(app: ASGIApp, settings: Settings, lifeline: Lifeline) -> None:
+    """Serve HTTP until a signal or the first unexpected error, which is raised."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=8,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+    )
+    serving = asyncio.create_task(server.serve())
+    failing = asyncio.create_task(lifeline.wait())
+    done, _ = await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
+    if failing in done:
+        server.should_exit = True
+        await serving
+        failing.result()
+    failing.cancel()
+    serving.result()
+
+
+def run(main: Callable[[Settings], Awaitable[None]], load: Callable[[], Settings]) -> None:
+    """Load the settings, run `main`, and end with status 1 and one clear text for what is known to be fatal."""
+    try:
+        settings = load()
+        configure_logging(settings)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(main(settings))  # type: ignore[arg-type]
+    except Fatal as error:
+        sys.stderr.write(f"\n{error.detail}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+def configure_logging(settings: Settings) -> None:
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(_JsonFormatter() if settings.log_format == "json" else text)
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    logging.getLogger("uvicorn.error").setLevel("WARNING")
+    logging.getLogger("httpx").setLevel("WARNING")
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line: text from outside can't forge a second line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = "".join(traceback.format_exception(*record.exc_info))
+        return json.dumps(line)

@@ -1,0 +1,76 @@
+"""What every service reads from its environment. All that is missing or wrong is reported together, at start."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tensorfleet.domain.errors import SettingsInvalid
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_KAFKA_OWN = {"KAFKA_BOOTSTRAP_SERVERS"}
+
+
+def _bytes(text: Any) -> Any:
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*([KMGT]?B?)\s*", str(text).upper())
+    if match is None or match[2] not in _UNITS:
+        raise ValueError("is not a size like 500MB or 1GB")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+ByteSize = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Sizes are in bytes (powers of ten), times in seconds."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8084, ge=1, le=65535)
+    registry_id: str = Field(default="tensorfleet", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$")
+    log_partitions: int = Field(default=6, ge=1, le=1000)
+    replication_factor: int = Field(default=1, ge=1, le=7)
+    kafka_bootstrap_servers: str
+    mongodb_url: SecretStr
+    mongodb_db: str = "tensorfleet"
+    minio_endpoint: str
+    minio_access_key: SecretStr
+    minio_secret_key: SecretStr
+    minio_bucket: str = "models"
+    minio_secure: bool = False
+    max_file_size: ByteSize = 500 * 10**6
+    max_page_size: int = Field(default=100, ge=1, le=1000)
+    download_timeout: int = Field(default=600, ge=1)
+    command_timeout: float = Field(default=8.0, gt=0)
+    projection_wait: float = Field(default=2.0, ge=0)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "text"] = "json"
+    cors_origins: str = ""
+    advertised_url: str = ""
+
+    @property
+    def kafka(self) -> dict[str, str]:
+        """librdkafka's own settings: the servers, and every KAFKA_<NAME> of the environment passed through."""
+        passed = {
+            name.removeprefix("KAFKA_").lower().replace("_", "."): value
+            for name, value in os.environ.items()
+            if name.startswith("KAFKA_") and name not in _KAFKA_OWN
+        }
+        return {"bootstrap.servers": self.kafka_bootstrap_servers, **passed}
+
+
+Form = TypeVar("Form", bound=Settings)
+
+
+def load(form: type[Form]) -> Form:
+    """SettingsInvalid with one line for each setting that is missing or wrong; values are never shown."""
+    try:
+        return form()
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+        raise SettingsInvalid("These settings are missing or wrong:\n" + "\n".join(lines)) from None
