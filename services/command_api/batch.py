@@ -1,0 +1,101 @@
+"""One micro-batch: commands decided one after the other against the folded state and what the batch itself adds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from services.command_api.memory import CommandMemory
+from services.command_api.submission import CommandKey, Receipt, Submission, receipt_for_nothing
+from tensorfleet.domain.decider import decide
+from tensorfleet.domain.errors import RegistryError, Rejected
+from tensorfleet.domain.evolution import evolve
+from tensorfleet.domain.guard import StreamHead
+from tensorfleet.domain.model import Model
+from tensorfleet.events.envelope import Envelope, Position
+from tensorfleet.events.fold import LogFold
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A record that was sent and not yet read back."""
+
+    submission: Submission
+    envelope: Envelope
+
+
+@dataclass(slots=True)
+class Batch:
+    """`pending` by the bytes sent, in the order decided; `quiet` holds the decisions that emitted nothing."""
+
+    pending: dict[bytes, Pending] = field(default_factory=dict)
+    quiet: list[tuple[Submission, Receipt | RegistryError]] = field(default_factory=list)
+
+    def unsettled(self) -> list[Submission]:
+        """What has to be decided again if the batch is void, in the order it came."""
+        return [one.submission for one in self.pending.values()] + [one for one, _ in self.quiet]
+
+    def settle_quiet(self) -> None:
+        for submission, outcome in self.quiet:
+            if submission.done.done():
+                continue
+            if isinstance(outcome, Receipt):
+                submission.done.set_result(outcome)
+            else:
+                submission.done.set_exception(outcome)
+
+
+@dataclass(slots=True)
+class BatchDecider:
+    """Decides batches for one partition. `now` gives microseconds since 1970, `new_event_id` UUIDs version 7."""
+
+    fold: LogFold
+    memory: CommandMemory
+    partition: int
+    now: Callable[[], int]
+    new_event_id: Callable[[], str]
+
+    def decide_all(self, submissions: Iterable[Submission]) -> Batch:
+        batch = Batch()
+        overlay: dict[str, tuple[Model, StreamHead]] = {}
+        for submission in submissions:
+            try:
+                self._decide_one(submission, overlay, batch)
+            except RegistryError as error:
+                batch.quiet.append((submission, error))
+        return batch
+
+    def _decide_one(self, one: Submission, overlay: dict[str, tuple[Model, StreamHead]], batch: Batch) -> None:
+        if one.command_hash is not None:
+            known = self.memory.recall(CommandKey(one.command_id, one.command_hash))
+            if known is not None:
+                batch.quiet.append((one, known))
+                return
+        if one.model_id in self.fold.parked:
+            raise Rejected("The model's history can't be read; it takes no commands until an operator mends it.")
+        model, head = overlay.get(one.model_id) or (self.fold.model(one.model_id), self.fold.head(one.model_id))
+        event = decide(one.command, model, one.model_id)
+        if event is None:
+            read_to = Position(self.partition, max(0, self.fold.next_offset - 1))
+            batch.quiet.append((one, receipt_for_nothing(one, model, read_to)))
+            return
+        envelope = Envelope(
+            epoch=self.fold.guard.epoch,
+            sequence=head.sequence + 1,
+            model_id=one.model_id,
+            event_id=self.new_event_id(),
+            command_id=one.command_id,
+            previous_hash=head.hash,
+            model_name=one.model_name,
+            command_hash=one.command_hash,
+            occurred_at=self.now(),
+            actor=one.actor,
+            event=event,
+        )
+        value = self.fold.codec.encode(envelope)
+        batch.pending[value] = Pending(one, envelope)
+        overlay[one.model_id] = (
+            evolve(model, event),
+            StreamHead(envelope.sequence, hashlib.sha256(value).digest()),
+        )

@@ -1,0 +1,105 @@
+"""The bodies of commands, as JSON. Unknown members are refused; what the fields may hold, the domain decides."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from tensorfleet.domain.commands import ModelFields, VersionFields
+from tensorfleet.domain.events import Status
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Number = Annotated[Any, BeforeValidator(_number), Field(json_schema_extra={"type": "number"})]
+
+
+class Form(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Fields(Form):
+    algorithm: str = ""
+    framework: str = ""
+    description: str = ""
+    tags: list[str] = Field(default_factory=list, description="At most 100, of at most 200 characters.")
+    created_by: str = ""
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    dataset_info: dict[str, Any] = Field(default_factory=dict)
+
+    def given(self, field: str) -> Any:
+        """The field's value if the client sent it, else None."""
+        return getattr(self, field) if field in self.model_fields_set else None
+
+    def model_fields_given(self) -> ModelFields:
+        tags = self.given("tags")
+        return ModelFields(
+            algorithm=self.given("algorithm"),
+            framework=self.given("framework"),
+            description=self.given("description"),
+            tags=None if tags is None else tuple(tags),
+            created_by=self.given("created_by"),
+        )
+
+    def version_fields_given(self) -> VersionFields:
+        return VersionFields(
+            hyperparameters=self.given("hyperparameters"),
+            metrics=self.given("metrics"),
+            dataset_info=self.given("dataset_info"),
+        )
+
+
+class RegisterForm(_Fields):
+    """Without `name` a semantic one is made, like RandomForest_95.2%_Dec16."""
+
+    algorithm: str
+    name: str = ""
+    metrics: dict[str, Number] = Field(default_factory=dict)
+
+
+class _Changes(_Fields):
+    metrics: dict[str, Number | None] = Field(default_factory=dict, description="null removes a metric.")
+
+
+class UpdateForm(_Changes):
+    """Fields in the body replace; maps merge key by key, null removes a key."""
+
+    status: Literal["active", "deprecated", "archived"] = "active"
+
+    def status_given(self) -> Status | None:
+        given = self.given("status")
+        return None if given is None else Status(given)
+
+
+class VersionForm(_Changes):
+    """What is not given is inherited from the newest version; the file is not."""
+
+    breaking_changes: bool = False
+
+
+class DeprecateForm(Form):
+    reason: str | None = None
+    replacement_model_id: str | None = None
+    version: str | None = None
+
+
+class TargetForm(Form):
+    """`version` null: the model as a whole."""
+
+    version: str | None = None
+
+
+class EmptyForm(Form):
+    pass
+
+
+class BatchForm(Form):
+    operations: list[dict[str, Any]] = Field(
+        description="Each has `op` (register, version, update, deprecate, archive, restore, delete), `model_id` for "
+        "all but register, and the members of the single call."
+    )

@@ -1,0 +1,170 @@
+"""The commands of the contract: from a form to a domain command, through the bus, to the members of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.command_api import forms as f
+from services.command_api.bus import Caller, CommandBus
+from services.command_api.submission import Receipt
+from tensorfleet.blobs.store import BlobStore
+from tensorfleet.domain import commands as c
+from tensorfleet.domain import names
+from tensorfleet.domain.errors import BlobsGone, InvalidCommand, NameTaken, VersionNotFound
+from tensorfleet.domain.events import BlobFile
+from tensorfleet.domain.model import DeletedModel, LiveModel
+from tensorfleet.domain.versions import ModelVersion
+
+_MOST_NAMES_TRIED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`status` is the HTTP status of the single call."""
+
+    status: int
+    members: dict[str, Any]
+    receipt: Receipt
+
+
+class Operations:
+    """Every method raises RegistryError for what is wrong or rejected; then nothing was changed."""
+
+    def __init__(self, bus: CommandBus, blobs: BlobStore, utc_now: Callable[[], datetime]) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._utc_now = utc_now
+
+    async def register(self, form: f.RegisterForm, caller: Caller) -> Answer:
+        fields, version_fields = form.model_fields_given(), form.version_fields_given()
+        receipt = self._bus.recall(caller.key)
+        if receipt is None and "name" in form.model_fields_set:
+            name = names.canonical_name(form.name)
+            command = c.RegisterModel(name, fields, version_fields)
+            receipt = await self._bus.execute(command, names.model_id_of(name), name, caller)
+        elif receipt is None:
+            receipt = await self._register_nameless(fields, version_fields, caller)
+        members = {
+            "success": True,
+            "message": "Model registered successfully",
+            "model_id": receipt.model_id,
+            "name": receipt.model_name,
+            "version": receipt.version,
+            "download_url": f"/api/v1/models/{receipt.model_id}/download",
+        }
+        return Answer(201, members, receipt)
+
+    async def _register_nameless(
+        self, fields: c.ModelFields, version_fields: c.VersionFields, caller: Caller
+    ) -> Receipt:
+        metrics = {name: value for name, value in (version_fields.metrics or {}).items() if value is not None}
+        stem = names.semantic_name(fields.algorithm or "", metrics, self._utc_now())
+        for attempt in range(1, _MOST_NAMES_TRIED):
+            name = names.canonical_name(names.numbered(stem, attempt))
+            model_id = names.model_id_of(name)
+            if self._bus.is_live(model_id):
+                continue
+            try:
+                command = c.RegisterModel(name, fields, version_fields)
+                return await self._bus.execute(command, model_id, name, caller)
+            except NameTaken:
+                continue
+        raise InvalidCommand.of("name", f"is required: {stem} and {_MOST_NAMES_TRIED} like it are taken")
+
+    async def update(self, model_id: str, version: str | None, form: f.UpdateForm, caller: Caller) -> Answer:
+        if not form.model_fields_set:
+            raise InvalidCommand("The body names no field to change.")
+        command = c.UpdateModel(
+            form.model_fields_given(), form.version_fields_given(), form.status_given(), _parsed(version)
+        )
+        receipt = await self._bus.execute(command, model_id, None, caller)
+        return self._answer(receipt, "Model updated successfully", version=receipt.version)
+
+    async def create_version(self, model_id: str, form: f.VersionForm, caller: Caller) -> Answer:
+        command = c.CreateVersion(form.breaking_changes, form.model_fields_given(), form.version_fields_given())
+        receipt = await self._bus.execute(command, model_id, None, caller)
+        return self._answer(
+            receipt,
+            "Version created successfully",
+            status=201,
+            version=receipt.version,
+            parent_version=receipt.parent_version,
+            download_url=f"/api/v1/models/{model_id}/download?version={receipt.version}",
+        )
+
+    async def attach_file(self, model_id: str, version: str | None, file: BlobFile, caller: Caller) -> Answer:
+        receipt = await self._bus.execute(c.AttachFile(file, _parsed(version)), model_id, None, caller)
+        stored = receipt.file or file
+        members = {
+            "size_bytes": stored.size_bytes,
+            "checksum": f"sha256:{stored.checksum}",
+            "format": stored.format,
+            "filename": stored.filename,
+        }
+        fresh = receipt.event_type is not None
+        message = "File uploaded successfully" if fresh else "The version already has this file"
+        return self._answer(receipt, message, status=201 if fresh else 200, version=receipt.version, file=members)
+
+    def check_upload(self, model_id: str, version: str | None) -> str:
+        """The model's name; ModelNotFound or VersionNotFound before a byte is taken, as far as is folded."""
+        name, model = self._bus.model(model_id)
+        number = _parsed(version)
+        if isinstance(model, LiveModel) and number is not None and number not in model.versions:
+            raise VersionNotFound(model_id, str(number))
+        return name
+
+    async def deprecate(self, model_id: str, form: f.DeprecateForm, caller: Caller) -> Answer:
+        if form.replacement_model_id is not None and not names.MODEL_ID.fullmatch(form.replacement_model_id):
+            raise InvalidCommand.of("replacement_model_id", "is not a model id")
+        command = c.DeprecateModel(form.reason, form.replacement_model_id, _parsed(form.version))
+        receipt = await self._bus.execute(command, model_id, None, caller)
+        return self._answer(receipt, "Model deprecated", status_now=receipt.status)
+
+    async def archive(self, model_id: str, form: f.TargetForm, caller: Caller) -> Answer:
+        receipt = await self._bus.execute(c.ArchiveModel(_parsed(form.version)), model_id, None, caller)
+        return self._answer(receipt, "Model archived", status_now=receipt.status)
+
+    async def restore(self, model_id: str, form: f.TargetForm, caller: Caller) -> Answer:
+        await self._check_blobs(model_id)
+        receipt = await self._bus.execute(c.RestoreModel(_parsed(form.version)), model_id, None, caller)
+        return self._answer(receipt, "Model restored", status_now=receipt.status)
+
+    async def _check_blobs(self, model_id: str) -> None:
+        """A deleted model comes back only with all of its files."""
+        _, model = self._bus.model(model_id)
+        if isinstance(model, DeletedModel):
+            files = {one.file.checksum for one in model.was.versions.values() if one.file}
+            for checksum in files:
+                if await self._blobs.size(checksum) is None:
+                    raise BlobsGone("The model can't be restored: files of it are gone from storage.")
+
+    async def delete(self, model_id: str, caller: Caller) -> Answer:
+        receipt = await self._bus.execute(c.DeleteModel(), model_id, None, caller)
+        members = {"success": True, "message": "Model deleted successfully", "deleted_id": model_id}
+        return Answer(200, members, receipt)
+
+    async def delete_version(self, model_id: str, version: str, caller: Caller) -> Answer:
+        command = c.DeleteVersion(ModelVersion.parse(version))
+        receipt = await self._bus.execute(command, model_id, None, caller)
+        members = {
+            "success": True,
+            "message": "Version deleted successfully",
+            "deleted_id": f"{model_id}@{version}",
+            "version": version,
+        }
+        return Answer(200, members, receipt)
+
+    def _answer(
+        self, receipt: Receipt, message: str, *, status: int = 200, status_now: str | None = None, **more: Any
+    ) -> Answer:
+        members = {"success": True, "message": message, "model_id": receipt.model_id, **more}
+        if status_now is not None:
+            members["status"] = status_now
+        return Answer(status, members, receipt)
+
+
+def _parsed(version: str | None) -> ModelVersion | None:
+    return None if version is None else ModelVersion.parse(version)
