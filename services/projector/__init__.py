@@ -1,0 +1,1 @@
+"""Builds the MongoDB read models from the log: one transaction for each batch, the checkpoint inside it."""
