@@ -8,14 +8,15 @@ import logging
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from tensorfleet.domain.errors import Fatal
-from tensorfleet.settings import Settings
+from tensorfleet.settings import Form, Settings
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,9 +63,23 @@ class Lifeline:
             self.fail(error)
 
 
+class _Server(uvicorn.Server):
+    """A signal only asks it to end. uvicorn's own handling raises the signal again, in the midst of our closing."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._ask_to_end)
+        yield
+
+    def _ask_to_end(self) -> None:
+        self.should_exit = True
+
+
 async def serve(app: ASGIApp, settings: Settings, lifeline: Lifeline) -> None:
     """Serve HTTP until a signal or the first unexpected error, which is raised."""
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             host=settings.host,
@@ -88,14 +103,13 @@ async def serve(app: ASGIApp, settings: Settings, lifeline: Lifeline) -> None:
     serving.result()
 
 
-def run(main: Callable[[Settings], Awaitable[None]], load: Callable[[], Settings]) -> None:
+def run(main: Callable[[Form], Coroutine[Any, Any, None]], load: Callable[[], Form]) -> None:
     """Load the settings, run `main`, and end with status 1 and one clear text for what is known to be fatal."""
     try:
         settings = load()
         configure_logging(settings)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with asyncio.Runner(loop_factory=_new_loop) as runner:
-            runner.run(main(settings))  # type: ignore[arg-type]
+            runner.run(main(settings))
     except Fatal as error:
         sys.stderr.write(f"\n{error.detail}\n")
         sys.exit(1)

@@ -6,6 +6,7 @@ Times are Int64 microseconds since 1970, UTC.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, assert_never
 
@@ -231,12 +232,18 @@ def search_entry(model: Document | None) -> Document | None:
     dataset = model["dataset_info"].get("name")
     return {
         "_id": model["_id"],
-        "name": model["name"],
-        "algorithm": model["algorithm"],
-        "tags": list(model["tags"]),
+        "name": _with_parts(model["name"]),
+        "algorithm": _with_parts(model["algorithm"]),
+        "tags": [_with_parts(tag) for tag in model["tags"]],
         "description": model["description"],
-        "dataset": dataset if isinstance(dataset, str) else "",
+        "dataset": _with_parts(dataset) if isinstance(dataset, str) else "",
     }
+
+
+def _with_parts(text: str) -> str:
+    """`text` and the parts of its compounds: MongoDB takes fraud_xgboost and RandomForest for one word each."""
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^\w]|_", " ", text).split()
+    return text if parts == [text] else " ".join([text, *parts])
 
 
 def _version_members(number: str, parent: str | None, event: e.ModelRegistered | e.ModelVersioned) -> Document:

@@ -55,6 +55,10 @@ class Codec:
     def event_schema_id(self) -> int:
         return self._event_schema.id
 
+    @property
+    def state_schema_id(self) -> int:
+        return self._state_schema.id
+
     def encode(self, envelope: Envelope) -> bytes:
         record = {
             "epoch": envelope.epoch,

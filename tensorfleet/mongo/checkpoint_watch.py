@@ -32,6 +32,10 @@ class CheckpointWatch:
         self._waiting: dict[int, list[tuple[int, int, asyncio.Future[None]]]] = {}
         self._order = itertools.count()
 
+    def next_offset(self, partition: int) -> int:
+        """The first offset of the log that the read models do not contain yet."""
+        return self._next.get(partition, 0)
+
     def contains(self, position: Position) -> bool:
         return position.offset < self._next.get(position.partition, 0)
 

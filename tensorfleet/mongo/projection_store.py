@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from bson.int64 import Int64
 from pymongo import MongoClient, ReplaceOne, UpdateOne, WriteConcern
@@ -13,8 +13,20 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from tensorfleet.domain.errors import CheckpointTaken, ReadModelsUnavailable
+from tensorfleet.mongo.read_models import ensure_indexes
 
 Document = dict[str, Any]
+COLLECTIONS: Final = {
+    "models",
+    "versions",
+    "history",
+    "search",
+    "statistics",
+    "parked",
+    "download_counters",
+    "download_hours",
+    "checkpoints",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,16 @@ class ProjectionStore:
         self._db = client.get_database(
             database, write_concern=WriteConcern("majority"), read_concern=ReadConcern("majority")
         )
+
+    def prepare(self) -> None:
+        """Create collections and indexes that are missing: a transaction should never have to."""
+        try:
+            present = set(self._db.list_collection_names())
+            for name in sorted(COLLECTIONS - present):
+                self._db.create_collection(name)
+            ensure_indexes(self._db)
+        except PyMongoError as error:
+            raise _translated(error) from error
 
     def checkpoint(self, initial: Checkpoint) -> Checkpoint:
         """The partition's checkpoint, made from `initial` if there is none."""

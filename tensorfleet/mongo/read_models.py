@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from pymongo import ASCENDING, DESCENDING, TEXT, AsyncMongoClient, IndexModel
+from pymongo import ASCENDING, DESCENDING, TEXT, AsyncMongoClient, IndexModel, timeout
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 
@@ -71,13 +71,25 @@ def ensure_indexes(database: Database[Document]) -> None:
 def translated() -> Iterator[None]:
     """ReadModelsUnavailable where waiting can help; a query that MongoDB refuses is our mistake, and stays one."""
     try:
-        yield
+        with timeout(READ_MILLISECONDS / 1000 + 1):  # retries and all: a frozen server counts as down
+            yield
     except (ConnectionFailure, ExecutionTimeout) as error:
         raise ReadModelsUnavailable(f"The read models do not answer: {type(error).__name__}.") from error
     except OperationFailure as error:
         if error.code not in _PASSING:
             raise
         raise ReadModelsUnavailable(f"The read models can't answer yet (MongoDB error {error.code}).") from error
+
+
+def connect(url: str, *, connections: int = 8) -> AsyncMongoClient[Document]:
+    """A client for the running event loop; nothing is sent yet."""
+    return AsyncMongoClient(
+        url,
+        maxPoolSize=connections,
+        serverSelectionTimeoutMS=2_000,
+        connectTimeoutMS=2_000,
+        appname="tensorfleet-query-api",
+    )
 
 
 class ReadModels:
@@ -90,23 +102,6 @@ class ReadModels:
     def __init__(self, client: AsyncMongoClient[Document], database: str) -> None:
         self._client = client
         self._database = client[database]
-
-    @classmethod
-    def connect(cls, url: str, database: str, *, connections: int = 8) -> Self:
-        """Nothing is sent yet."""
-        client: AsyncMongoClient[Document] = AsyncMongoClient(
-            url,
-            maxPoolSize=connections,
-            serverSelectionTimeoutMS=2_000,
-            connectTimeoutMS=2_000,
-            socketTimeoutMS=2 * READ_MILLISECONDS,
-            waitQueueTimeoutMS=READ_MILLISECONDS,
-            appname="tensorfleet-query-api",
-        )
-        return cls(client, database)
-
-    async def close(self) -> None:
-        await self._client.close()
 
     async def ping(self) -> None:
         with translated():

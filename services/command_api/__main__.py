@@ -1,0 +1,73 @@
+"""The command API on its own: settings, adapters in an exit stack, the app, run."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+from services.command_api.health import ProjectionLag
+from services.command_api.service import command_side
+from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.events.catalogue import Catalogue
+from tensorfleet.events.topics import Topics
+from tensorfleet.http.app import make_app
+from tensorfleet.http.health import Check, Health, health_routes
+from tensorfleet.http.metrics import Metrics
+from tensorfleet.kafka import configuration
+from tensorfleet.kafka.availability import KafkaCheck
+from tensorfleet.kafka.producer import LoopProducer
+from tensorfleet.kafka.topics import prepare_topics
+from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
+from tensorfleet.mongo.read_models import connect
+from tensorfleet.process import Lifeline, run, serve
+from tensorfleet.settings import Settings, load
+
+
+async def main(settings: Settings) -> None:
+    lifeline, metrics, catalogue = Lifeline(), Metrics(), Catalogue()
+    topics = Topics(settings.registry_id, settings.log_partitions)
+    client_id = f"{topics.registry}.command-api"
+    admin = configuration.admin(settings.kafka, client_id)
+    await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(lifeline.close)
+        mongodb = connect(settings.mongodb_url.get_secret_value())
+        stack.push_async_callback(mongodb.close)
+        watch = CheckpointWatch(mongodb, settings.mongodb_db)
+        lifeline.spawn(watch.run())
+        blobs = MinioBlobStore.connect(
+            settings.minio_endpoint,
+            settings.minio_access_key.get_secret_value(),
+            settings.minio_secret_key.get_secret_value(),
+            settings.minio_bucket,
+            settings.minio_secure,
+        )
+        stack.callback(blobs.close)
+        producer = LoopProducer(configuration.producer(settings.kafka, client_id))
+        stack.push_async_callback(producer.close)
+        await blobs.ensure_bucket()
+        commands = await stack.enter_async_context(
+            command_side(settings, catalogue, producer, blobs, watch, metrics, lifeline)
+        )
+        lag = ProjectionLag(commands.bus, watch)
+
+        async def check_storage() -> str | None:
+            return None if await blobs.available() else "object storage does not answer"
+
+        async def numbers() -> dict[str, Any]:
+            return {"projection_lag_events": lag.events, "projection_lag_seconds": lag.seconds}
+
+        checks: dict[str, Check] = {
+            "kafka": KafkaCheck(admin),
+            "storage": check_storage,
+            "model_registry": commands.check_ownership,
+        }
+        health = Health("command-api", checks, numbers)
+        routers = [health_routes(health, metrics), *commands.routers]
+        app = make_app("TensorFleet Model Registry: commands", settings, metrics, routers)
+        await serve(app, settings, lifeline)
+
+
+if __name__ == "__main__":
+    run(main, lambda: load(Settings))

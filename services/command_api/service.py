@@ -1,0 +1,102 @@
+"""The command side as one unit: its clients, its partitions and its routes, ready to be put into an app."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import uuid_utils
+from fastapi import APIRouter
+
+from services.command_api.bus import CommandBus
+from services.command_api.log import KafkaLog
+from services.command_api.memory import CommandMemory
+from services.command_api.operations import Operations
+from services.command_api.partition import Partition
+from services.command_api.routes import CommandHttp, ProjectionWait, command_routes
+from services.command_api.upload import upload_routes
+from tensorfleet.blobs.store import BlobStore
+from tensorfleet.events.catalogue import Catalogue
+from tensorfleet.events.codec import Codec
+from tensorfleet.events.fold import LogFold
+from tensorfleet.events.topics import Topics
+from tensorfleet.http.metrics import Metrics
+from tensorfleet.kafka import configuration
+from tensorfleet.kafka.follower import Follower
+from tensorfleet.kafka.membership import Membership
+from tensorfleet.kafka.producer import LoopProducer
+from tensorfleet.process import Lifeline
+from tensorfleet.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSide:
+    bus: CommandBus
+    routers: tuple[APIRouter, ...]
+
+    async def check_ownership(self) -> str | None:
+        if self.bus.ready:
+            return None
+        states = ", ".join(f"{one.number} {one.state}" for one in self.bus.partitions)
+        return f"not every partition is owned yet: {states}"
+
+
+@asynccontextmanager
+async def command_side(
+    settings: Settings,
+    catalogue: Catalogue,
+    producer: LoopProducer,
+    blobs: BlobStore,
+    projection: ProjectionWait,
+    metrics: Metrics,
+    lifeline: Lifeline,
+) -> AsyncIterator[CommandSide]:
+    """Follow the log, join the group, and give up the licence at the end so that a successor begins at once."""
+    topics = Topics(settings.registry_id, settings.log_partitions)
+    codec, memory = Codec(catalogue), CommandMemory()
+    url = settings.advertised_url or f"http://{settings.host}:{settings.port}"
+    instance_id = str(uuid.uuid4())
+    numbers = range(topics.partitions)
+    partitions: list[Partition] = []
+    bus = CommandBus(partitions, memory, settings.command_timeout)
+    client_id = f"{topics.registry}.command-api"
+    follower = Follower(
+        configuration.reader(settings.kafka, client_id),
+        topics.log,
+        dict.fromkeys(numbers, 0),
+        bus.on_burst,
+        lifeline.fail,
+    )
+    partitions.extend(
+        Partition(
+            number,
+            LogFold(codec),
+            KafkaLog(topics, number, producer, follower, codec.event_schema_id),
+            memory,
+            metrics,
+            url=url,
+            instance_id=instance_id,
+            now=lambda: time.time_ns() // 1000,
+            new_event_id=lambda: str(uuid_utils.uuid7()),
+        )
+        for number in numbers
+    )
+    membership = Membership(
+        configuration.member(settings.kafka, client_id, topics.group("command-api")),
+        topics.log,
+        bus.on_licence,
+        lifeline.fail,
+    )
+    operations = Operations(bus, blobs, lambda: datetime.now(UTC))
+    http = CommandHttp(operations, projection, settings.projection_wait)
+    follower.start()
+    membership.start()
+    try:
+        yield CommandSide(bus, (command_routes(http), upload_routes(http, blobs, settings.max_file_size)))
+    finally:
+        await asyncio.gather(membership.stop(), follower.stop())

@@ -1,0 +1,1 @@
+"""One process for one machine: the command and query routes together at one address."""

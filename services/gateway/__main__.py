@@ -1,0 +1,82 @@
+"""The gateway: settings, adapters in an exit stack, both sides in one app, run. The projector runs beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+from services.command_api.health import ProjectionLag
+from services.command_api.service import command_side
+from services.gateway.health import gateway_health
+from services.query_api.app import query_routes
+from services.query_api.download_log import KafkaDownloadLog
+from services.query_api.settings import QuerySettings
+from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.events.catalogue import Catalogue
+from tensorfleet.events.codec import Codec
+from tensorfleet.events.topics import Topics
+from tensorfleet.http.app import make_app
+from tensorfleet.http.health import health_routes
+from tensorfleet.http.metrics import Metrics
+from tensorfleet.kafka import configuration
+from tensorfleet.kafka.availability import KafkaCheck
+from tensorfleet.kafka.producer import LoopProducer
+from tensorfleet.kafka.topics import prepare_topics
+from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
+from tensorfleet.mongo.read_models import ReadModels, connect
+from tensorfleet.process import Lifeline, run, serve
+from tensorfleet.settings import load
+
+
+async def main(settings: QuerySettings) -> None:
+    lifeline, metrics, catalogue = Lifeline(), Metrics(), Catalogue()
+    topics = Topics(settings.registry_id, settings.log_partitions)
+    client_id = f"{topics.registry}.gateway"
+    admin = configuration.admin(settings.kafka, client_id)
+    await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(lifeline.close)
+        mongodb = connect(settings.mongodb_url.get_secret_value())
+        stack.push_async_callback(mongodb.close)
+        reads = ReadModels(mongodb, settings.mongodb_db)
+        watch = CheckpointWatch(mongodb, settings.mongodb_db)
+        lifeline.spawn(watch.run())
+        blobs = MinioBlobStore.connect(
+            settings.minio_endpoint,
+            settings.minio_access_key.get_secret_value(),
+            settings.minio_secret_key.get_secret_value(),
+            settings.minio_bucket,
+            settings.minio_secure,
+        )
+        stack.callback(blobs.close)
+        producer = LoopProducer(configuration.producer(settings.kafka, client_id))
+        stack.push_async_callback(producer.close)
+        await blobs.ensure_bucket()
+        commands = await stack.enter_async_context(
+            command_side(settings, catalogue, producer, blobs, watch, metrics, lifeline)
+        )
+        queries = query_routes(
+            reads=reads,
+            blobs=blobs,
+            downloads=KafkaDownloadLog(producer, topics, Codec(catalogue), _now),
+            waiter=watch,
+            catalogue=catalogue,
+            topics=topics,
+            clock=_now,
+            cursor_key=settings.cursor_key,
+            max_page_size=settings.max_page_size,
+            position_wait_seconds=settings.projection_wait,
+            download_timeout_seconds=settings.download_timeout,
+        )
+        health = gateway_health(KafkaCheck(admin), reads, blobs, commands, ProjectionLag(commands.bus, watch), metrics)
+        routers = [health_routes(health, metrics), *commands.routers, queries]
+        await serve(make_app("TensorFleet Model Registry", settings, metrics, routers), settings, lifeline)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+if __name__ == "__main__":
+    run(main, lambda: load(QuerySettings))

@@ -1,0 +1,66 @@
+"""The projector process: settings, adapters, the projection in its thread, health on PORT, signals, run."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import AsyncExitStack
+from typing import Any
+
+from services.projector.consumer import Projector
+from services.projector.dead_letters import DeadLetterTopic
+from tensorfleet.events.catalogue import Catalogue
+from tensorfleet.events.codec import Codec
+from tensorfleet.events.topics import Topics
+from tensorfleet.http.app import make_app
+from tensorfleet.http.health import Health, health_routes
+from tensorfleet.http.metrics import Metrics
+from tensorfleet.kafka import configuration
+from tensorfleet.kafka.availability import KafkaCheck
+from tensorfleet.kafka.topics import prepare_topics
+from tensorfleet.mongo.connection import open_store
+from tensorfleet.process import Lifeline, run, serve
+from tensorfleet.settings import Settings, load
+
+
+async def main(settings: Settings) -> None:
+    lifeline, metrics = Lifeline(), Metrics()
+    topics = Topics(settings.registry_id, settings.log_partitions)
+    client_id = f"{topics.registry}.projector"
+    admin = configuration.admin(settings.kafka, client_id)
+    identity = await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
+    stopping = threading.Event()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(lifeline.close)
+        store = stack.enter_context(open_store(settings.mongodb_url.get_secret_value(), settings.mongodb_db))
+        await asyncio.to_thread(store.prepare)
+        projector = Projector(
+            configuration.member(settings.kafka, client_id, topics.group("projector")),
+            topics,
+            identity,
+            store,
+            Codec(Catalogue()),
+            metrics,
+            DeadLetterTopic(configuration.producer(settings.kafka, client_id), topics.dead_letters),
+            stopping.wait,
+        )
+        check_kafka = KafkaCheck(admin)
+
+        async def check_projection() -> str | None:
+            return projector.trouble or (None if projector.assigned else "no partitions are assigned yet")
+
+        async def numbers() -> dict[str, Any]:
+            return {"projection_lag_events": sum(projector.lag().values())}
+
+        health = Health("projector", {"kafka": check_kafka, "projection": check_projection}, numbers)
+        app = make_app("TensorFleet projector", settings, metrics, [health_routes(health, metrics)])
+        projecting = lifeline.spawn(asyncio.to_thread(projector.run))
+        try:
+            await serve(app, settings, lifeline)
+        finally:
+            stopping.set()
+            await asyncio.wait({projecting})
+
+
+if __name__ == "__main__":
+    run(main, lambda: load(Settings))

@@ -1,0 +1,176 @@
+"""Feeds the projection from Kafka: the group says which partitions, MongoDB's checkpoints say from where."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from services.projector.batch import BatchProjection, DeadLetter
+from tensorfleet.domain.errors import LogLost, LogUnavailable, ReadModelsUnavailable
+from tensorfleet.events.codec import Codec
+from tensorfleet.events.topics import Topics
+from tensorfleet.http.metrics import Metrics
+from tensorfleet.kafka.records import Record, from_message
+from tensorfleet.kafka.topics import LogIdentity
+from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
+
+_LOG = logging.getLogger(__name__)
+MOST_IN_BATCH: Final = 2_000
+_POLL_SECONDS: Final = 0.2
+
+
+class Projector:
+    """`run` until `stop`; runs in one thread. Any surprise is raised out of `run`, after the consumer is closed."""
+
+    def __init__(
+        self,
+        config: Mapping[str, object],
+        topics: Topics,
+        identity: LogIdentity,
+        store: ProjectionStore,
+        codec: Codec,
+        metrics: Metrics,
+        bury: Callable[[list[DeadLetter]], None],
+        pause: Callable[[float], bool],
+    ) -> None:
+        """`bury` stores dead letters durably before it returns. `pause` waits some seconds; True: stop now."""
+        self._consumer = Consumer(dict(config))
+        self._topics = topics
+        self._identity = identity
+        self._store = store
+        self._codec = codec
+        self._metrics = metrics
+        self._bury = bury
+        self._pause = pause
+        self._checkpoints: dict[str, Checkpoint] = {}
+        self.assigned = False
+        self.trouble: str | None = None
+
+    def run(self) -> None:
+        try:
+            self._consumer.subscribe(
+                [self._topics.log, self._topics.downloads],
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_revoke,
+            )
+            while not self._pause(0):
+                self._run_once()
+        finally:
+            self._consumer.close()
+
+    def _run_once(self) -> None:
+        first = self._consumer.poll(_POLL_SECONDS)
+        if first is None:
+            return
+        messages = [first, *self._consumer.consume(MOST_IN_BATCH - 1, timeout=0)]
+        found = [one for one in map(from_message, messages) if isinstance(one, Record)]
+        records = [one for one in found if self._key(one.topic, one.partition) in self._checkpoints]
+        if records:
+            self._project(records)
+
+    def _project(self, records: list[Record]) -> None:
+        try:
+            projected = BatchProjection(self._store, self._codec, self._topics.log, self._checkpoints).project(records)
+            if projected.dead_letters:
+                self._bury(projected.dead_letters)
+            self._store.commit(projected.writes)
+        except (ReadModelsUnavailable, LogUnavailable) as error:
+            self._start_over(error.detail)
+            return
+        self.trouble = None
+        self._checkpoints = projected.checkpoints
+        for record in records:
+            self._metrics.projected.labels(record.topic.removeprefix(f"{self._topics.registry}.")).inc()
+        for letter in projected.dead_letters:
+            self._metrics.dead_letters.labels(letter.reason).inc()
+        for verdict, number in projected.verdicts.items():
+            self._metrics.verdicts.labels(verdict).inc(number)
+
+    def _start_over(self, trouble: str) -> None:
+        """Wait until the servers answer, then read again from wherever the checkpoints stand now.
+
+        Whether the last transaction was committed is not known; the checkpoints tell.
+        """
+        _LOG.warning("the projection waits: %s", trouble)
+        self.trouble = trouble
+        while not self._pause(0.5):
+            try:
+                found = {key: self._store.checkpoint(one) for key, one in self._checkpoints.items()}
+            except ReadModelsUnavailable:
+                continue
+            self._checkpoints = found
+            for one in found.values():
+                self._consumer.seek(TopicPartition(self._topic(one.topic), one.partition, one.next_offset))
+            return
+
+    def lag(self) -> dict[int, int]:
+        """Records of the log that are not projected yet, by partition, as far as the client knows."""
+        lags = {}
+        for one in self._checkpoints.values():
+            if one.topic == "log":
+                asked = TopicPartition(self._topics.log, one.partition)
+                _, end = self._consumer.get_watermark_offsets(asked, timeout=1.0, cached=True)
+                lags[one.partition] = max(0, end - one.next_offset) if end >= 0 else 0
+        return lags
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        starts = []
+        for one in partitions:
+            checkpoint = self._resume(consumer, one)
+            self._checkpoints[checkpoint.id] = checkpoint
+            starts.append(TopicPartition(one.topic, one.partition, checkpoint.next_offset))
+        consumer.incremental_assign(starts)
+        self.assigned = True
+
+    def _resume(self, consumer: Consumer, assigned: TopicPartition) -> Checkpoint:
+        topic = "log" if assigned.topic == self._topics.log else "downloads"
+        initial = Checkpoint(
+            topic=topic,
+            partition=assigned.partition,
+            cluster_id=self._identity.cluster_id,
+            topic_id=self._identity.topic_ids[assigned.topic],
+            next_offset=0,
+            epoch=0,
+            running_hash=bytes(32),
+        )
+        checkpoint = self._checkpoint_when_possible(initial)
+        if (checkpoint.cluster_id, checkpoint.topic_id) != (initial.cluster_id, initial.topic_id):
+            raise LogLost(
+                f"The read models were built from another {assigned.topic}: cluster {checkpoint.cluster_id}, topic id "
+                f"{checkpoint.topic_id}; here are {initial.cluster_id} and {initial.topic_id}. Nothing was changed. "
+                "Restore the log, or use another MONGODB_DB."
+            )
+        try:
+            _, end = consumer.get_watermark_offsets(assigned, timeout=5.0, cached=False)
+        except KafkaException:
+            return checkpoint
+        if end < checkpoint.next_offset:
+            raise LogLost(
+                f"{assigned.topic}[{assigned.partition}] ends at {end}, but the read models contain it up to "
+                f"{checkpoint.next_offset}. The log was truncated. Nothing was changed; restore the log."
+            )
+        return checkpoint
+
+    def _checkpoint_when_possible(self, initial: Checkpoint) -> Checkpoint:
+        while True:
+            try:
+                return self._store.checkpoint(initial)
+            except ReadModelsUnavailable as error:
+                self.trouble = error.detail
+                if self._pause(0.5):
+                    raise
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for one in partitions:
+            self._checkpoints.pop(self._key(one.topic, one.partition), None)
+        consumer.incremental_unassign(partitions)
+
+    def _key(self, topic: str, partition: int) -> str:
+        return f"{'log' if topic == self._topics.log else 'downloads'}:{partition}"
+
+    def _topic(self, short: str) -> str:
+        return self._topics.log if short == "log" else self._topics.downloads

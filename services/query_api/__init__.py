@@ -1,0 +1,1 @@
+"""The query API: every read over HTTP, and downloads."""

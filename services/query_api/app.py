@@ -1,0 +1,62 @@
+"""The query API's routes, put together; the gateway includes the same ones."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from services.query_api.comparison import comparison_routes
+from services.query_api.cursors import Cursors
+from services.query_api.download import download_routes
+from services.query_api.gate import ReadGate
+from services.query_api.history import history_routes
+from services.query_api.listing import Lists, list_routes
+from services.query_api.models import model_routes
+from services.query_api.ports import Clock, DownloadLog, PositionWaiter
+from services.query_api.rankings import ranking_routes
+from services.query_api.schemas import schema_routes
+from services.query_api.statistics import statistics_routes
+from tensorfleet.blobs.store import BlobStore
+from tensorfleet.events.catalogue import Catalogue
+from tensorfleet.events.topics import Topics
+from tensorfleet.http import problems
+from tensorfleet.mongo.read_models import ReadModels
+
+DESCRIPTION = "Every read of the model registry, and downloads."
+
+
+def query_routes(
+    *,
+    reads: ReadModels,
+    blobs: BlobStore,
+    downloads: DownloadLog,
+    waiter: PositionWaiter,
+    catalogue: Catalogue,
+    topics: Topics,
+    clock: Clock,
+    cursor_key: bytes,
+    max_page_size: int = 100,
+    position_wait_seconds: float = 2.0,
+    download_timeout_seconds: float = 600.0,
+) -> APIRouter:
+    gate = ReadGate(waiter, position_wait_seconds)
+    cursors = Cursors(cursor_key)
+    router = APIRouter()
+    # The literal paths below /models come before /models/{model_id}, which would take them for ids.
+    router.include_router(list_routes(gate, Lists(reads, cursors, max_page_size)))
+    router.include_router(ranking_routes(gate, reads, clock, max_page_size))
+    router.include_router(comparison_routes(gate, reads))
+    router.include_router(statistics_routes(gate, reads, clock))
+    router.include_router(model_routes(gate, reads))
+    router.include_router(history_routes(gate, reads, cursors, max_page_size))
+    router.include_router(download_routes(gate, reads, blobs, downloads, download_timeout_seconds))
+    router.include_router(schema_routes(catalogue, topics))
+    return router
+
+
+def query_app(*routers: APIRouter) -> FastAPI:
+    """An app of these routers alone, whose errors are problems."""
+    app = FastAPI(title="TensorFleet Model Registry: queries", version="1", description=DESCRIPTION)
+    problems.install(app)
+    for router in routers:
+        app.include_router(router)
+    return app

@@ -1,0 +1,165 @@
+"""Downloads: the file of a version with its headers, ranges and conditions, and the count of each download."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from services.query_api.gate import VERSION, ReadGate, docs, version_of
+from services.query_api.lookups import live_model, live_version, newest_with_file
+from services.query_api.ports import DownloadLog
+from services.query_api.ranges import NotSatisfiable, Part, requested_part
+from services.query_api.transfer import Transfer, Uncounted
+from tensorfleet.blobs.filenames import content_disposition, safe_filename
+from tensorfleet.blobs.store import BlobMissing, BlobStore
+from tensorfleet.domain.errors import BlobsUnavailable, FileNotFound
+from tensorfleet.domain.events import Status
+from tensorfleet.http.conditional import is_unchanged, range_still_applies
+from tensorfleet.mongo.read_models import Document, ReadModels
+
+ANONYMOUS: Final = "anonymous"
+_PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A version that has a file, and its model."""
+
+    model: Document
+    version: Document
+
+    @property
+    def size(self) -> int:
+        return int(self.version["file"]["size_bytes"])
+
+    @property
+    def checksum(self) -> str:
+        return str(self.version["file"]["checksum"])
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.checksum}"'
+
+    def headers(self) -> dict[str, str]:
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(self.size),
+            "Content-Disposition": content_disposition(self._filename()),
+            "X-Content-Type-Options": "nosniff",
+            "X-Model-Algorithm": _header_text(self.model["algorithm"]),
+            "X-Model-Version": self.version["version"],
+            "X-File-Checksum": f"sha256:{self.checksum}",
+            "ETag": self.etag,
+            "Accept-Ranges": "bytes",
+            "Cache-Control": "no-cache",
+        }
+        retired = [one for one in (self.model, self.version) if one["status"] != Status.ACTIVE]
+        if retired:
+            # RFC 9745 wants a date; the last change is the nearest to it that the read models know.
+            headers["Deprecation"] = f"@{min(one['updated_at'] for one in retired) // 1_000_000}"
+        return headers
+
+    def _filename(self) -> str:
+        name = safe_filename(self.version["file"]["filename"])
+        return name or safe_filename(self.model["name"].replace("/", "_").replace("\\", "_") + ".bin") or "model.bin"
+
+
+def download_routes(
+    gate: ReadGate, reads: ReadModels, blobs: BlobStore, log: DownloadLog, timeout_seconds: float
+) -> APIRouter:
+    router = APIRouter(prefix="/api/v1/models", tags=["files"])
+
+    async def chosen(request: Request, model_id: str) -> Download:
+        version = version_of(await gate.enter(request, [VERSION]))
+        model = await live_model(reads, model_id)
+        found = await live_version(reads, model, version) if version else await newest_with_file(reads, model)
+        if found["file"] is None:
+            raise FileNotFound(model_id, version)
+        return Download(model, found)
+
+    @router.get("/{model_id}/download", **_docs("download_file", "The file of a version; counts as a download"))
+    async def download(request: Request, model_id: str) -> Response:
+        wanted = await chosen(request, model_id)
+        headers = wanted.headers()
+        if is_unchanged(request, wanted.etag):
+            return _not_modified(headers)
+        part = _part(request, wanted)
+        if part is None:
+            part, status = Part(0, wanted.size, wanted.size), 200
+        else:
+            headers |= {"Content-Length": str(part.length), "Content-Range": part.content_range}
+            status = 206
+        counter = _counter(log, wanted, getattr(request.state, "actor", ANONYMOUS)) if part.start == 0 else Uncounted()
+        transfer = Transfer(counter, timeout_seconds)
+        try:
+            return await transfer.begin(await blobs.open(wanted.checksum, part.start, part.length), status, headers)
+        except BlobMissing as error:
+            raise _missing(wanted) from error
+
+    @router.head("/{model_id}/download", **_docs("head_file", "The headers of a download; counts as none"))
+    async def head(request: Request, model_id: str) -> Response:
+        wanted = await chosen(request, model_id)
+        headers = wanted.headers()
+        if is_unchanged(request, wanted.etag):
+            return _not_modified(headers)
+        if await blobs.size(wanted.checksum) is None:
+            raise _missing(wanted)
+        return Response(status_code=200, headers=headers)
+
+    return router
+
+
+def _counter(log: DownloadLog, wanted: Download, actor: str) -> Any:
+    model, version = wanted.model, wanted.version["version"]
+
+    async def count() -> None:
+        await log.record(model["_id"], model["name"], version, model["algorithm"], wanted.size, actor)
+
+    return count
+
+
+def _part(request: Request, wanted: Download) -> Part | None:
+    if not range_still_applies(request, wanted.etag):
+        return None
+    try:
+        return requested_part(request.headers.get("range"), wanted.size)
+    except NotSatisfiable:
+        headers = {"Content-Range": f"bytes */{wanted.size}", "Accept-Ranges": "bytes", "ETag": wanted.etag}
+        raise HTTPException(416, f"The file has {wanted.size} bytes", headers) from None
+
+
+def _not_modified(headers: dict[str, str]) -> Response:
+    kept = {name: value for name, value in headers.items() if not name.startswith("Content-")}
+    return Response(status_code=304, headers=kept)
+
+
+def _missing(wanted: Download) -> BlobsUnavailable:
+    return BlobsUnavailable(
+        f"The file of version {wanted.version['version']} is not in the blob store: sha256:{wanted.checksum}."
+    )
+
+
+def _header_text(text: str) -> str:
+    """Plain ASCII as it is; anything else percent-encoded, as headers hold no more."""
+    plain = text.isascii() and text.isprintable() and text == text.strip()
+    return text if plain else quote(text, safe=_PRINTABLE).strip()
+
+
+def _docs(operation_id: str, summary: str) -> dict[str, Any]:
+    documented = docs(operation_id, summary, [VERSION], 404, 416)
+    for name, text in (("Range", "bytes=0-1023"), ("If-Range", "The ETag that the range belongs to")):
+        header = {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        documented["openapi_extra"]["parameters"].append(header)
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    file = {"description": "The file", "content": {"application/octet-stream": binary}}
+    documented["responses"] |= {
+        200: file,
+        206: {**file, "description": "A part of it"},
+        304: {"description": "Unchanged"},
+    }
+    return documented

@@ -1,0 +1,91 @@
+"""Orders of lists: what MongoDB sorts by, and where a page after a given row starts (keyset paging).
+
+Each order ends with newest first, then id, so that no two rows are equal and none is skipped or shown twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.query_api.filters import metric
+from tensorfleet.domain import limits
+from tensorfleet.domain.errors import InvalidCommand
+from tensorfleet.http.query_parameters import Parameter, QueryParameters
+from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS
+
+SORT: Final = Parameter(
+    "sort",
+    "created_at (the default), updated_at, name, download_count, or metrics.<name>: models without it come last.",
+)
+ORDER: Final = Parameter(
+    "order",
+    "asc or desc; by default names ascend and everything else descends.",
+    {"type": "string", "enum": ["asc", "desc"]},
+)
+_FIELDS: Final = ("created_at", "updated_at", "name")
+_TIES: Final = (("created_at", -1), ("_id", 1))
+_KEY: Final = "_key"
+_ABSENT: Final = "_absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """`stages` compute what is sorted by; `keys` are fields and directions, first to last."""
+
+    name: str
+    stages: tuple[Mapping[str, Any], ...]
+    keys: tuple[tuple[str, int], ...]
+
+    @property
+    def sort(self) -> Mapping[str, Any]:
+        return {"$sort": dict(self.keys)}
+
+    def place(self, row: Mapping[str, Any]) -> list[Any]:
+        """What a cursor remembers of the last row of a page."""
+        return [row.get(name) for name, _ in self.keys]
+
+    def after(self, place: Sequence[Any]) -> Mapping[str, Any]:
+        """The stage that leaves only rows behind `place`."""
+        branches = []
+        equal: dict[str, Any] = {}
+        for (name, direction), value in zip(self.keys, place, strict=True):
+            if value is None:
+                continue  # an absent metric: all rows with `_absent` are equal in it
+            branches.append({**equal, name: {"$gt" if direction > 0 else "$lt": value}})
+            equal = {**equal, name: {"$eq": value}}
+        return {"$match": {"$or": branches}}
+
+
+def ordering_of(parameters: QueryParameters, *, by_score: bool = False) -> Ordering:
+    """`by_score`: for search, best match first unless another order is asked for."""
+    name = parameters.text(SORT.name, limits.MAP_KEY_CHARACTERS + len("metrics."))
+    asked = parameters.choice(ORDER.name, ("asc", "desc"))
+    name = name or ("score" if by_score else "created_at")
+    direction = {"asc": 1, "desc": -1, None: 1 if name == "name" else -1}[asked]
+    label = f"{name} {direction}"
+    if name in _FIELDS or (by_score and name == "score"):
+        ties = [tie for tie in _TIES if tie[0] != name]
+        return Ordering(label, (), ((name, direction), *ties))
+    if name == "download_count":
+        return Ordering(label, _DOWNLOADS, ((_KEY, direction), *_TIES))
+    if name.startswith("metrics."):
+        return _by_metric(label, name.removeprefix("metrics."), direction)
+    raise InvalidCommand.of(SORT.name, f"is none of {', '.join(_FIELDS)}, download_count, metrics.<name>")
+
+
+def _by_metric(label: str, name: str, direction: int) -> Ordering:
+    problem = limits.key_problem(name)
+    if problem:
+        raise InvalidCommand.of(SORT.name, problem)
+    value = metric(name)
+    compute = {"$set": {_KEY: value, _ABSENT: {"$cond": [{"$isNumber": value}, 0, 1]}}}
+    return Ordering(label, (compute,), ((_ABSENT, 1), (_KEY, direction), *_TIES))
+
+
+_DOWNLOADS: Final = (
+    {"$lookup": {"from": DOWNLOAD_COUNTERS, "localField": "_id", "foreignField": "_id", "as": "_counter"}},
+    {"$set": {_KEY: {"$ifNull": [{"$first": "$_counter.downloads"}, 0]}}},
+    {"$unset": "_counter"},
+)

@@ -1,0 +1,101 @@
+"""Short lists: the most downloaded models of a window, and the newest registrations and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from services.query_api.gate import ReadGate, docs
+from services.query_api.lookups import download_counts
+from services.query_api.ports import Clock
+from services.query_api.rendering import row
+from tensorfleet.http.conditional import conditional_json
+from tensorfleet.http.query_parameters import Parameter
+from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, DOWNLOAD_HOURS, MODELS, VERSIONS, ReadModels
+
+DEFAULT_LIMIT: Final = 10
+HOUR: Final = 3_600_000_000
+WINDOWS: Final = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
+WINDOW: Final = Parameter(
+    "window",
+    "Which downloads count; the hour that runs is the last of a window.",
+    {"type": "string", "enum": [*WINDOWS, "all"], "default": "all"},
+)
+
+Stages = Sequence[Mapping[str, Any]]
+
+
+def ranking_routes(gate: ReadGate, reads: ReadModels, clock: Clock, max_page_size: int) -> APIRouter:
+    router = APIRouter(prefix="/api/v1/models", tags=["models"])
+    default = min(DEFAULT_LIMIT, max_page_size)
+    schema = {"type": "integer", "minimum": 1, "maximum": max_page_size, "default": default}
+    limit_parameter = Parameter("limit", "Rows at most.", schema)
+
+    @router.get("/popular", **docs("list_popular_models", "Most downloaded models", [WINDOW, limit_parameter]))
+    async def popular(request: Request) -> Response:
+        parameters = await gate.enter(request, [WINDOW, limit_parameter])
+        window = parameters.choice("window", [*WINDOWS, "all"]) or "all"
+        limit = parameters.integer("limit", default, 1, max_page_size)
+        if window == "all":
+            found = await reads.aggregate(DOWNLOAD_COUNTERS, _ranked([], limit))
+        else:
+            since = clock() // HOUR - WINDOWS[window]
+            found = await reads.aggregate(DOWNLOAD_HOURS, _ranked(_summed(since), limit))
+        counts = await download_counts(reads, (one["_id"] for one in found))
+        rows = [{**row(one["model"], counts.get(one["_id"], 0)), "downloads": one["downloads"]} for one in found]
+        return conditional_json(request, {"window": window, "models": rows})
+
+    @router.get("/recent", **docs("list_recent_models", "Newest registrations and versions", [limit_parameter]))
+    async def recent(request: Request) -> Response:
+        parameters = await gate.enter(request, [limit_parameter])
+        limit = parameters.integer("limit", default, 1, max_page_size)
+        found = await reads.aggregate(VERSIONS, [*_NEWEST_VERSIONS, {"$limit": limit}])
+        counts = await download_counts(reads, (one["model_id"] for one in found))
+        rows = [_version_row(one, counts) for one in found]
+        return conditional_json(request, {"models": rows})
+
+    return router
+
+
+_JOIN_LIVE_MODEL: Final[Stages] = (
+    {"$unwind": "$model"},
+    {"$match": {"model.deleted": False}},
+)
+
+
+def _summed(since: int) -> Stages:
+    """Downloads by model in the hours after `since`."""
+    return [
+        {"$match": {"hour": {"$gt": since}}},
+        {"$group": {"_id": "$model_id", "downloads": {"$sum": "$downloads"}}},
+    ]
+
+
+def _ranked(stages: Stages, limit: int) -> Stages:
+    return [
+        *stages,
+        {"$match": {"downloads": {"$gt": 0}}},
+        {"$lookup": {"from": MODELS, "localField": "_id", "foreignField": "_id", "as": "model"}},
+        *_JOIN_LIVE_MODEL,
+        {"$sort": {"downloads": -1, "model.name": 1}},
+        {"$limit": limit},
+    ]
+
+
+_NEWEST_VERSIONS: Final[Stages] = (
+    {"$match": {"deleted": False}},
+    {"$sort": {"created_at": -1, "version_order": -1, "_id": 1}},
+    {"$lookup": {"from": MODELS, "localField": "model_id", "foreignField": "_id", "as": "model"}},
+    *_JOIN_LIVE_MODEL,
+    {"$match": {"$expr": {"$eq": ["$registration", "$model.registration"]}}},
+)
+
+
+def _version_row(version: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+    """A list row about one version: what versions have of their own comes from it, the rest from its model."""
+    own = {name: version[name] for name in ("version", "metrics", "created_at", "updated_at", "status")}
+    shown = row({**version["model"], **own}, counts.get(version["model_id"], 0))
+    return {**shown, "parent_version": version["parent_version"]}

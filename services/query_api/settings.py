@@ -1,0 +1,18 @@
+"""What the query API reads from its environment."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from services.query_api.cursors import signing_key
+from tensorfleet.settings import Settings
+
+
+class QuerySettings(Settings):
+    """`cursor_secret` signs cursors; without it, the key comes from another secret that all instances share."""
+
+    cursor_secret: SecretStr | None = None
+
+    @property
+    def cursor_key(self) -> bytes:
+        return signing_key((self.cursor_secret or self.minio_secret_key).get_secret_value())

@@ -1,0 +1,110 @@
+"""Figures about the whole registry, in the two shapes that clients know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from services.query_api.filters import STATUSES
+from services.query_api.gate import ReadGate, docs
+from services.query_api.ports import Clock
+from services.query_api.rankings import HOUR
+from services.query_api.rendering import size_text
+from tensorfleet.http.conditional import conditional_json
+from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, DOWNLOAD_HOURS, MODELS, STATISTICS, ReadModels
+
+DAY: Final = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The sum over all partitions."""
+
+    models: int
+    algorithms: dict[str, int]
+    statuses: dict[str, int]
+    total_size_bytes: int
+    files: int
+
+    @property
+    def average_size_bytes(self) -> int:
+        return round(self.total_size_bytes / self.files) if self.files else 0
+
+
+async def totals(reads: ReadModels) -> Totals:
+    parts = await reads.find(STATISTICS, {})
+    algorithms: Counter[str] = Counter()
+    statuses = Counter({status: 0 for status in STATUSES})
+    for part in parts:
+        algorithms.update({name: count for name, count in part["algorithms"]})
+        statuses.update(part["statuses"])
+    return Totals(
+        models=sum(part["models"] for part in parts),
+        algorithms={name: algorithms[name] for name in sorted(algorithms) if algorithms[name]},
+        statuses=dict(statuses),
+        total_size_bytes=sum(part["total_size_bytes"] for part in parts),
+        files=sum(part["files"] for part in parts),
+    )
+
+
+def statistics_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> APIRouter:
+    router = APIRouter(tags=["statistics"])
+
+    @router.get("/api/v1/models/statistics", **docs("get_model_statistics", "Figures, with sizes in numbers"))
+    async def first_shape(request: Request) -> Response:
+        await gate.enter(request)
+        now, figures = clock(), await totals(reads)
+        members = {
+            "total_models": figures.models,
+            "algorithms": figures.algorithms,
+            "status_distribution": figures.statuses,
+            "total_downloads": await _sum_downloads(reads, DOWNLOAD_COUNTERS, {}),
+            "storage_usage": {
+                "total_size_gb": round(figures.total_size_bytes / 10**9, 9),
+                "average_model_size_mb": round(figures.average_size_bytes / 10**6, 6),
+            },
+            "recent_activity": {
+                "models_added_last_7_days": await _added_since(reads, now - 7 * DAY),
+                "downloads_last_24_hours": await _downloads_after(reads, now // HOUR - 24),
+            },
+        }
+        return conditional_json(request, members)
+
+    @router.get("/api/v1/statistics", **docs("get_statistics", "Figures, with sizes in words"))
+    async def second_shape(request: Request) -> Response:
+        await gate.enter(request)
+        figures, today = await totals(reads), clock() // DAY
+        members = {
+            "total_models": figures.models,
+            "models_by_algorithm": figures.algorithms,
+            "models_by_status": figures.statuses,
+            "storage_stats": {
+                "total_size": size_text(figures.total_size_bytes),
+                "average_model_size": size_text(figures.average_size_bytes),
+            },
+            "recent_activity": {
+                "models_created_today": await _added_since(reads, today * DAY),
+                "models_downloaded_today": await _downloads_after(reads, today * 24 - 1),
+            },
+        }
+        return conditional_json(request, members)
+
+    return router
+
+
+async def _added_since(reads: ReadModels, since: int) -> int:
+    return await reads.count(MODELS, {"deleted": False, "created_at": {"$gte": since}})
+
+
+async def _downloads_after(reads: ReadModels, hour: int) -> int:
+    return await _sum_downloads(reads, DOWNLOAD_HOURS, {"hour": {"$gt": hour}})
+
+
+async def _sum_downloads(reads: ReadModels, collection: str, where: dict[str, Any]) -> int:
+    group = {"$group": {"_id": None, "downloads": {"$sum": "$downloads"}}}
+    found = await reads.aggregate(collection, [{"$match": where}, group])
+    return int(found[0]["downloads"]) if found else 0

@@ -1,0 +1,23 @@
+"""A cheap question to Kafka: does it answer?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+
+class KafkaCheck:
+    """Asks for the cluster's id over a connection that is kept."""
+
+    def __init__(self, config: Mapping[str, object]) -> None:
+        self._admin = AdminClient(dict(config))
+
+    async def __call__(self) -> str | None:
+        try:
+            await asyncio.to_thread(self._admin.list_topics, timeout=2.0)
+        except KafkaException as error:
+            return f"Kafka does not answer: {error.args[0].str()}"
+        return None

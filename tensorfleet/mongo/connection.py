@@ -1,0 +1,19 @@
+"""Opens the projector's connection to MongoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymongo import MongoClient
+
+from tensorfleet.mongo.projection_store import Document, ProjectionStore
+
+
+@contextmanager
+def open_store(url: str, database: str) -> Iterator[ProjectionStore]:
+    client: MongoClient[Document] = MongoClient(
+        url, maxPoolSize=4, serverSelectionTimeoutMS=3000, connectTimeoutMS=2000, socketTimeoutMS=30_000
+    )
+    with client:
+        yield ProjectionStore(client, database)
