@@ -67,6 +67,7 @@ async def command_side(
     client_id = f"{topics.registry}.command-api"
     follower = Follower(
         configuration.reader(settings.kafka, client_id),
+        configuration.admin(settings.kafka, client_id),
         topics.log,
         dict.fromkeys(numbers, 0),
         bus.on_burst,

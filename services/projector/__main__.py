@@ -50,7 +50,7 @@ async def main(settings: Settings) -> None:
             return projector.trouble or (None if projector.assigned else "no partitions are assigned yet")
 
         async def numbers() -> dict[str, Any]:
-            return {"projection_lag_events": sum(projector.lag().values())}
+            return {"projection_lag_events": sum(projector.lag.values())}
 
         health = Health("projector", {"kafka": check_kafka, "projection": check_projection}, numbers)
         app = make_app("TensorFleet projector", settings, metrics, [health_routes(health, metrics)])

@@ -36,7 +36,10 @@ class Projector:
         bury: Callable[[list[DeadLetter]], None],
         pause: Callable[[float], bool],
     ) -> None:
-        """`bury` stores dead letters durably before it returns. `pause` waits some seconds; True: stop now."""
+        """`lag` is in records of the log, by partition.
+
+        `bury` stores dead letters durably before it returns. `pause` waits some seconds; True: stop now.
+        """
         self._consumer = Consumer(dict(config))
         self._topics = topics
         self._identity = identity
@@ -47,6 +50,7 @@ class Projector:
         self._pause = pause
         self._checkpoints: dict[str, Checkpoint] = {}
         self.assigned = False
+        self.lag: Mapping[int, int] = {}
         self.trouble: str | None = None
 
     def run(self) -> None:
@@ -71,6 +75,7 @@ class Projector:
         records = [one for one in found if self._key(one.topic, one.partition) in self._checkpoints]
         if records:
             self._project(records)
+        self._measure_lag()
 
     def _project(self, records: list[Record]) -> None:
         try:
@@ -107,15 +112,16 @@ class Projector:
                 self._consumer.seek(TopicPartition(self._topic(one.topic), one.partition, one.next_offset))
             return
 
-    def lag(self) -> dict[int, int]:
-        """Records of the log that are not projected yet, by partition, as far as the client knows."""
-        lags = {}
+    def _measure_lag(self) -> None:
+        """From what the client knows; no request. Only this thread may ask the consumer."""
+        lag = {}
         for one in self._checkpoints.values():
             if one.topic == "log":
                 asked = TopicPartition(self._topics.log, one.partition)
                 _, end = self._consumer.get_watermark_offsets(asked, timeout=1.0, cached=True)
-                lags[one.partition] = max(0, end - one.next_offset) if end >= 0 else 0
-        return lags
+                lag[one.partition] = max(0, end - one.next_offset)
+                self._metrics.projection_lag.labels(one.partition).set(lag[one.partition])
+        self.lag = lag
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         starts = []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tensorfleet.domain.errors import LogUnavailable
 from tensorfleet.kafka.records import EndOfPartition, Record, from_message
@@ -27,12 +28,14 @@ class Follower:
     def __init__(
         self,
         config: Mapping[str, object],
+        admin_config: Mapping[str, object],
         topic: str,
         offsets: Mapping[int, int],
         on_burst: Callable[[Burst], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self._consumer = Consumer(dict(config))
+        self._admin = AdminClient(dict(admin_config))
         self._topic = topic
         self._offsets = offsets
         self._on_burst = on_burst
@@ -53,12 +56,12 @@ class Follower:
         """The offset after the partition's last record, asked from Kafka now."""
         asked = TopicPartition(self._topic, partition)
         try:
-            _, end = await asyncio.to_thread(
-                self._consumer.get_watermark_offsets, asked, timeout=timeout_seconds, cached=False
-            )
+            # Not get_watermark_offsets: on a consumer that another thread polls it never returns.
+            answers = self._admin.list_offsets({asked: OffsetSpec.latest()}, request_timeout=timeout_seconds)
+            found = await asyncio.wrap_future(answers[asked])
         except KafkaException as error:
             raise LogUnavailable(f"Kafka does not say where the log ends: {error.args[0].str()}") from error
-        return int(end)
+        return int(found.offset)
 
     def _run(self) -> None:
         try:

@@ -1,0 +1,63 @@
+"""Real servers once per session, on free ports, with data in a temporary folder; they end with the session."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from devstack.stack import NativeStack
+from tensorfleet.blobs.minio_store import MinioBlobStore
+from tests.processes import RegistryProcesses
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+    with NativeStack(tmp_path_factory.mktemp("servers")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(stack: NativeStack) -> str:
+    return stack.mongodb_url
+
+
+@pytest.fixture
+def blob_store(stack: NativeStack) -> Iterator[MinioBlobStore]:
+    import asyncio
+
+    store = MinioBlobStore.connect(
+        stack.minio_endpoint, stack.minio_access_key, stack.minio_secret_key, f"b{uuid.uuid4().hex}", False
+    )
+    asyncio.run(store.ensure_bucket())
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def registry_processes(stack: NativeStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProcesses]:
+    processes = RegistryProcesses(stack, tmp_path_factory.mktemp("registry"))
+    try:
+        processes.start()
+        yield processes
+    finally:
+        processes.stop_all()
+
+
+@pytest.fixture
+def http(registry_processes: RegistryProcesses) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=registry_processes.url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def own_processes(stack: NativeStack, tmp_path: Path) -> Iterator[RegistryProcesses]:
+    """Processes for one test alone, which may stop and kill them."""
+    processes = RegistryProcesses(stack, tmp_path)
+    try:
+        yield processes
+    finally:
+        processes.stop_all()

@@ -1,0 +1,97 @@
+"""The registry's real processes on the tests' own servers, on free ports, under a name of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import httpx
+
+from devstack.stack import NativeStack
+
+REPOSITORY = Path(__file__).parents[1]
+READY_SECONDS = 40
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RegistryProcesses:
+    """gateway, projector and publisher as child processes; logs in `directory`."""
+
+    def __init__(self, stack: NativeStack, directory: Path) -> None:
+        self.registry_id = f"test-{uuid.uuid4().hex[:12]}"
+        self.ports = {name: free_port() for name in ("gateway", "projector", "publisher")}
+        self.url = f"http://127.0.0.1:{self.ports['gateway']}"
+        self.kafka_bootstrap = stack.kafka_bootstrap
+        self.directory = directory
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "MINIO_"))}
+        self.environment = {
+            **kept,
+            "KAFKA_BOOTSTRAP_SERVERS": stack.kafka_bootstrap,
+            "REGISTRY_ID": self.registry_id,
+            "MONGODB_URL": stack.mongodb_url,
+            "MONGODB_DB": self.registry_id,
+            "MINIO_ENDPOINT": stack.minio_endpoint,
+            "MINIO_ACCESS_KEY": stack.minio_access_key,
+            "MINIO_SECRET_KEY": stack.minio_secret_key,
+            "MINIO_BUCKET": self.registry_id,
+            "MAX_FILE_SIZE": "20MB",
+        }
+
+    def start(self, *names: str) -> None:
+        """Start the named processes (all by default) and wait until they are ready."""
+        for name in names or tuple(self.ports):
+            log = (self.directory / f"{name}.log").open("ab")
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", f"services.{name}"],
+                cwd=REPOSITORY,
+                env={**self.environment, "PORT": str(self.ports[name])},
+                stdout=log,
+                stderr=log,
+            )
+        for name in names or tuple(self.ports):
+            self.wait_ready(name)
+
+    def wait_ready(self, name: str) -> None:
+        """Ask until the process says that it is ready; fail with its log if it ends or takes too long."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if self._running[name].poll() is not None:
+                raise AssertionError(f"{name} ended:\n{self.log(name)}")
+            try:
+                if httpx.get(f"http://127.0.0.1:{self.ports[name]}/health/ready", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"{name} was not ready within {READY_SECONDS} s:\n{self.log(name)}")
+
+    def log(self, name: str) -> str:
+        return (self.directory / f"{name}.log").read_text()[-4000:]
+
+    def stop(self, name: str, number: int = signal.SIGTERM) -> int:
+        """End a process and return its exit status."""
+        process = self._running.pop(name)
+        process.send_signal(number)
+        return process.wait(20)
+
+    def stop_all(self) -> None:
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self._running.clear()
