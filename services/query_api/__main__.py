@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
 import time
 from contextlib import AsyncExitStack
 
-import uvicorn
-
-from services.query_api.app import query_app, query_routes
+from services.query_api.app import query_routes
 from services.query_api.download_log import KafkaDownloadLog
 from services.query_api.health import query_health
 from services.query_api.settings import QuerySettings
 from tensorfleet.blobs.minio_store import MinioBlobStore
-from tensorfleet.domain.errors import Fatal
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
+from tensorfleet.http.app import make_app
 from tensorfleet.http.health import health_routes
-from tensorfleet.http.metrics import Metrics, RequestMetrics
+from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.producer import LoopProducer
+from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.read_models import ReadModels, connect
+from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import load
 
 
 async def main(settings: QuerySettings) -> None:
+    lifeline, metrics, catalogue = Lifeline(), Metrics(), Catalogue()
+    topics = Topics(settings.registry_id, settings.log_partitions)
+    client_id = f"{topics.registry}.query_api"
+    admin = configuration.admin(settings.kafka, client_id)
+    await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
     async with AsyncExitStack() as stack:
-        topics = Topics(settings.registry_id, settings.log_partitions)
-        catalogue = Catalogue()
-        metrics = Metrics()
-
+        stack.push_async_callback(lifeline.close)
         mongodb = connect(settings.mongodb_url.get_secret_value())
         stack.push_async_callback(mongodb.close)
         reads = ReadModels(mongodb, settings.mongodb_db)
-        checkpoints = CheckpointWatch(mongodb, settings.mongodb_db)
-        following = asyncio.create_task(checkpoints.run())
-        stack.callback(following.cancel)
+        watch = CheckpointWatch(mongodb, settings.mongodb_db)
+        lifeline.spawn(watch.run())
         blobs = MinioBlobStore.connect(
             settings.minio_endpoint,
             settings.minio_access_key.get_secret_value(),
@@ -48,14 +47,13 @@ async def main(settings: QuerySettings) -> None:
             settings.minio_secure,
         )
         stack.callback(blobs.close)
-        producer = LoopProducer(configuration.producer(settings.kafka, f"{settings.registry_id}.query_api"))
+        producer = LoopProducer(configuration.producer(settings.kafka, client_id))
         stack.push_async_callback(producer.close)
-
         routes = query_routes(
             reads=reads,
             blobs=blobs,
             downloads=KafkaDownloadLog(producer, topics, Codec(catalogue), _now),
-            waiter=checkpoints,
+            waiter=watch,
             catalogue=catalogue,
             topics=topics,
             clock=_now,
@@ -64,16 +62,8 @@ async def main(settings: QuerySettings) -> None:
             position_wait_seconds=settings.projection_wait,
             download_timeout_seconds=settings.download_timeout,
         )
-        app = query_app(routes, health_routes(query_health(reads, blobs), metrics))
-        config = uvicorn.Config(
-            RequestMetrics(app, metrics),
-            host=settings.host,
-            port=settings.port,
-            log_level=settings.log_level.lower(),
-            access_log=False,
-            server_header=False,
-        )
-        await uvicorn.Server(config).serve()
+        routers = [health_routes(query_health(reads, blobs), metrics), routes]
+        await serve(make_app("TensorFleet Model Registry: queries", settings, metrics, routers), settings, lifeline)
 
 
 def _now() -> int:
@@ -81,9 +71,4 @@ def _now() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        asyncio.run(main(load(QuerySettings)))
-    except Fatal as error:
-        logging.basicConfig()
-        logging.getLogger(__name__).critical(error.detail)
-        sys.exit(1)
+    run(main, lambda: load(QuerySettings))

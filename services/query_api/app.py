@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 
 from services.query_api.comparison import comparison_routes
 from services.query_api.cursors import Cursors
@@ -18,10 +18,7 @@ from services.query_api.statistics import statistics_routes
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.topics import Topics
-from tensorfleet.http import problems
 from tensorfleet.mongo.read_models import ReadModels
-
-DESCRIPTION = "Every read of the model registry, and downloads."
 
 
 def query_routes(
@@ -51,12 +48,3 @@ def query_routes(
     router.include_router(download_routes(gate, reads, blobs, downloads, download_timeout_seconds))
     router.include_router(schema_routes(catalogue, topics))
     return router
-
-
-def query_app(*routers: APIRouter) -> FastAPI:
-    """An app of these routers alone, whose errors are problems."""
-    app = FastAPI(title="TensorFleet Model Registry: queries", version="1", description=DESCRIPTION)
-    problems.install(app)
-    for router in routers:
-        app.include_router(router)
-    return app

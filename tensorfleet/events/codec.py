@@ -82,6 +82,8 @@ class Codec:
         try:
             event_type = record["event_type"]
             section = record[_SECTION_FIELDS[event_type]]
+            if sum(record[name] is not None for name in _SECTION_FIELDS.values()) != 1:
+                raise ValueError("not exactly one section is filled")
             return Envelope(
                 epoch=record["epoch"],
                 sequence=record["sequence"],

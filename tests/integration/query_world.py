@@ -17,16 +17,18 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import uvicorn
+from fastapi import FastAPI
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from services.query_api.app import query_app, query_routes
+from services.query_api.app import query_routes
 from tensorfleet.blobs.store import BlobMissing, StoredBlob
 from tensorfleet.domain.errors import LogUnavailable
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.topics import Topics
+from tensorfleet.http import problems
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.read_models import ReadModels, connect, ensure_indexes
 
@@ -292,7 +294,10 @@ def _serving(one: World, mongodb_url: str, database: str, settings: dict[str, An
                 **settings,
             }
         )
-        config = uvicorn.Config(query_app(routes), log_level="error", lifespan="off")
+        app = FastAPI(redirect_slashes=False)
+        problems.install(app)
+        app.include_router(routes)
+        config = uvicorn.Config(app, log_level="error", lifespan="off")
         servers.append(uvicorn.Server(config))
         started.set()
         await servers[0].serve(sockets=[listening])

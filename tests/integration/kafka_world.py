@@ -1,0 +1,47 @@
+"""Topics of their own on the real Kafka: fill a log, read a topic, wait for checkpoints."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from tensorfleet.events.topics import Topics
+from tensorfleet.kafka import configuration
+from tensorfleet.kafka.records import Record, from_message
+from tensorfleet.kafka.topics import LogIdentity, prepare_topics
+
+
+class KafkaWorld:
+    """One registry's topics, with few partitions."""
+
+    def __init__(self, bootstrap: str, partitions: int = 1) -> None:
+        self.kafka = {"bootstrap.servers": bootstrap}
+        self.topics = Topics(f"test-{uuid.uuid4().hex[:12]}", partitions)
+        self.admin = configuration.admin(self.kafka, "test")
+        self.identity: LogIdentity = prepare_topics(self.admin, self.topics.specs, 1)
+
+    def append(self, topic: str, values: Iterable[tuple[bytes, bytes]], partition: int = 0) -> None:
+        producer = Producer(configuration.producer(self.kafka, "test"))
+        for key, value in values:
+            producer.produce(topic, value, key, partition=partition)
+        assert producer.flush(20) == 0
+
+    def read(self, topic: str, wanted: int, seconds: float = 30) -> list[Record]:
+        """The first records of the topic, as a plain consumer of committed records sees them."""
+        consumer = Consumer(configuration.reader(self.kafka, "test"))
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(self.topics.partitions)])
+        found: list[Record] = []
+        deadline = time.monotonic() + seconds
+        try:
+            while len(found) < wanted and time.monotonic() < deadline:
+                message = consumer.poll(0.1)
+                one: Any = None if message is None else from_message(message)
+                if isinstance(one, Record):
+                    found.append(one)
+        finally:
+            consumer.close()
+        return found

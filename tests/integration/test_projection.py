@@ -1,0 +1,142 @@
+"""The projection on the real MongoDB: each record once, the same bytes whatever the batches, never past a fence."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from bson import BSON
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from services.projector.batch import BatchProjection, Projected
+from tensorfleet.domain import events as e
+from tensorfleet.domain.errors import CheckpointTaken
+from tensorfleet.kafka.records import Record
+from tensorfleet.mongo.connection import open_store
+from tensorfleet.mongo.projection_store import COLLECTIONS, Checkpoint, ProjectionStore
+from tests.builders import CODEC, MODEL_ID, Stream, envelope, lifecycle, registration
+
+LOG, DOWNLOADS = "log-topic", "downloads-topic"
+
+
+class World:
+    """A projector's memory over a database of its own."""
+
+    def __init__(self, url: str, store: ProjectionStore, database: str) -> None:
+        self.store = store
+        self.client: MongoClient[dict[str, Any]] = MongoClient(url)
+        self.db: Database[dict[str, Any]] = self.client[database]
+        self.checkpoints = {}
+        for topic in ("log", "downloads"):
+            one = store.checkpoint(Checkpoint(topic, 0, "cluster", "topic", 0, 0, bytes(32)))
+            self.checkpoints[one.id] = one
+
+    def project(self, records: list[Record]) -> Projected:
+        done = BatchProjection(self.store, CODEC, LOG, self.checkpoints).project(records)
+        self.store.commit(done.writes)
+        self.checkpoints = done.checkpoints
+        return done
+
+    def content(self) -> dict[str, list[bytes]]:
+        """Every document's bytes, by collection."""
+        return {name: [BSON.encode(one) for one in self.db[name].find().sort("_id", 1)] for name in sorted(COLLECTIONS)}
+
+
+@pytest.fixture
+def worlds(mongodb_url: str) -> Iterator[Any]:
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+
+        def make() -> World:
+            database = f"t{uuid.uuid4().hex}"
+            store = stack.enter_context(open_store(mongodb_url, database))
+            store.prepare()
+            world = World(mongodb_url, store, database)
+            stack.callback(world.client.close)
+            stack.callback(world.client.drop_database, database)
+            return world
+
+        yield make
+
+
+def records(values: list[tuple[bytes, bytes]], topic: str = LOG) -> list[Record]:
+    return [Record(topic, 0, offset, key, value, []) for offset, (key, value) in enumerate(values)]
+
+
+def downloads(number: int) -> list[Record]:
+    values = [
+        CODEC.encode(envelope(e.ModelDownloaded("v1.0", "svm", 1), sequence=0, occurred_at=hour * 3_600_000_000))
+        for hour in range(number)
+    ]
+    return records([(MODEL_ID.encode(), value) for value in values], DOWNLOADS)
+
+
+def test_the_documents_do_not_depend_on_the_batches(worlds: Any) -> None:
+    log = records(lifecycle(["one", "two", "three"]).values) + downloads(7)
+    whole, single = worlds(), worlds()
+    whole.project(log)
+    for record in reversed(downloads(7)):
+        assert record.topic == DOWNLOADS
+    for record in [*downloads(7), *log[:-7]]:
+        single.project([record])
+    assert single.content() == whole.content()
+    assert whole.db.models.count_documents({}) == 3
+    assert whole.db.download_counters.find_one({"_id": MODEL_ID})["downloads"] == 7
+
+
+def test_statistics_count_what_there_is(worlds: Any) -> None:
+    world, stream = worlds(), lifecycle(["one", "two"])
+    from tensorfleet.domain.commands import DeleteModel
+
+    stream.add(DeleteModel(), "two")
+    world.project(records(stream.values))
+    one = world.db.statistics.find_one({"_id": 0})
+    assert (one["models"], one["algorithms"], one["statuses"]["active"]) == (1, [["svm", 1]], 1)
+    assert (one["files"], one["total_size_bytes"]) == (1, len(b"one"))
+
+
+def test_a_fenced_owners_records_change_nothing(worlds: Any) -> None:
+    world, stream = worlds(), Stream()
+    stream.add(registration())
+    newer = Stream(epoch=2)
+    late = CODEC.encode(envelope(e.ModelDeleted(), sequence=2, epoch=1))
+    log = [*stream.values, *newer.values, (MODEL_ID.encode(), late)]
+    verdicts = world.project(records(log)).verdicts
+    assert verdicts == {"claim": 2, "accepted": 1, "stale": 1}
+    assert world.db.models.find_one({"_id": MODEL_ID})["deleted"] is False
+
+
+def test_what_can_not_be_decoded_is_a_dead_letter_and_the_rest_goes_on(worlds: Any) -> None:
+    world, stream = worlds(), Stream()
+    stream.raw(b"x", b"garbage")
+    stream.add(registration())
+    done = world.project(records(stream.values))
+    assert [(one.reason, one.record.offset) for one in done.dead_letters] == [("undecodable", 1)]
+    assert world.db.models.count_documents({}) == 1
+    assert done.checkpoints["log:0"].next_offset == 3
+
+
+def test_an_event_that_does_not_fit_parks_its_model_alone(worlds: Any) -> None:
+    world, stream = worlds(), Stream()
+    ghost = CODEC.encode(envelope(e.ModelDeleted(), model_id="f" * 24, model_name="ghost"))
+    stream.raw(b"f" * 24, ghost)
+    stream.add(registration())
+    done = world.project(records(stream.values))
+    assert [one.reason for one in done.dead_letters] == ["unprojectable"]
+    assert world.db.parked.find_one()["_id"] == "f" * 24
+    assert world.db.models.count_documents({}) == 1
+
+
+def test_a_projector_that_was_overtaken_writes_nothing(worlds: Any) -> None:
+    world, log = worlds(), records(lifecycle(["one"]).values)
+    frozen = dict(world.checkpoints)
+    world.project(log[:3])
+    before = world.content()
+    world.checkpoints = frozen
+    with pytest.raises(CheckpointTaken):
+        world.project(log)
+    assert world.content() == before

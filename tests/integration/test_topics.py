@@ -1,0 +1,43 @@
+"""Topics are made with the settings that keep the log for ever, and anything else stops the start."""
+
+from __future__ import annotations
+
+import pytest
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    ResourceType,
+)
+
+from devstack.stack import NativeStack
+from tensorfleet.domain.errors import TopicMismatch
+from tensorfleet.kafka.topics import prepare_topics
+from tests.integration.kafka_world import KafkaWorld
+
+
+def test_preparing_twice_changes_nothing(stack: NativeStack) -> None:
+    world = KafkaWorld(stack.kafka_bootstrap)
+    assert prepare_topics(world.admin, world.topics.specs, 1) == world.identity
+
+
+def test_a_log_that_forgets_stops_the_start(stack: NativeStack) -> None:
+    world = KafkaWorld(stack.kafka_bootstrap)
+    entry = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, world.topics.log, incremental_configs=[entry])
+    admin = AdminClient(world.admin)
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(10)
+    with pytest.raises(TopicMismatch, match=r"retention\.ms is 1000, must be -1"):
+        prepare_topics(world.admin, world.topics.specs, 1)
+
+
+def test_another_number_of_partitions_stops_the_start(stack: NativeStack) -> None:
+    world = KafkaWorld(stack.kafka_bootstrap)
+    admin = AdminClient(world.admin)
+    for future in admin.create_partitions([NewPartitions(world.topics.log, 2)]).values():
+        future.result(10)
+    with pytest.raises(TopicMismatch, match="has 2 partitions, must have 1"):
+        prepare_topics(world.admin, world.topics.specs, 1)
