@@ -229,11 +229,11 @@ class Partition:
         Otherwise an owner that was fenced off and does not know it yet could deny what is true.
         """
         try:
-            end = await self._log.end()
-            await self._read_to(end)
-        except LogUnavailable as error:
-            if self._batch is batch:
-                self._suspect(error.detail)
+            async with asyncio.timeout(_READ_BACK_SECONDS):
+                await self._read_to(await self._log.end())
+        except (LogUnavailable, TimeoutError) as error:
+            if self._batch is batch and self.state is State.OWNING:
+                self._suspect(f"the log's end was not reached: {error}")
             return
         if self._batch is batch and self.state is State.OWNING:
             self._finish_batch()

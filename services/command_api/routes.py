@@ -65,10 +65,9 @@ class CommandHttp:
         projected = all(await asyncio.gather(*(self._projected(request, one) for one in positions.values())))
         results = [_result(answer) for answer in answers]
         succeeded = sum(isinstance(answer, Answer) for answer in answers)
-        headers = {
-            "X-Registry-Position": ",".join(map(str, sorted(positions.values()))),
-            "X-Registry-Projected": "true" if projected else "false",
-        }
+        headers = {"X-Registry-Projected": "true" if projected else "false"}
+        if positions:
+            headers["X-Registry-Position"] = ",".join(map(str, sorted(positions.values())))
         members = {"results": results, "succeeded": succeeded, "failed": len(results) - succeeded}
         return json_response(members, 200, headers)
 

@@ -13,7 +13,7 @@ from tensorfleet.domain.model import LiveModel
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.envelope import Envelope, Position
 from tensorfleet.events.fold import LogFold
-from tensorfleet.events.headers import Headers, cloud_event_headers, feed_headers
+from tensorfleet.events.headers import feed_headers, state_headers
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka.records import Record, from_message
@@ -111,8 +111,11 @@ class Publisher:
             value = self._codec.encode_state(
                 envelope.model_id, envelope.model_name, envelope.sequence, envelope.occurred_at, model
             )
-        own: Headers = cloud_event_headers(envelope, self._topics.registry, self._codec.state_schema_id, None)
-        headers = feed_headers(own, Position(record.partition, record.offset), envelope.sequence)
+        headers = feed_headers(
+            state_headers(self._topics.registry, self._codec.state_schema_id, envelope),
+            Position(record.partition, record.offset),
+            envelope.sequence,
+        )
         self._producer.produce(self._topics.state, value, record.key, partition=record.partition, headers=headers)
 
     def _abort(self) -> None:

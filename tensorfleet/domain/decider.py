@@ -134,10 +134,7 @@ def _attach_file(command: c.AttachFile, model: LiveModel, model_id: str) -> e.Ev
     if target.file is not None:
         if target.file.checksum == command.file.checksum:
             return None
-        raise VersionHasFile(
-            f"Version {target.number} already has another file; a version's file never changes. "
-            "Create a new version for the new file."
-        )
+        raise VersionHasFile(model_id, str(target.number))
     newest = max(model.newest_with_file or target.number, target.number)
     return e.ModelFileAttached(str(target.number), command.file, newest_file_version=str(newest))
 
@@ -172,7 +169,7 @@ def _delete_version(command: c.DeleteVersion, model: LiveModel, model_id: str) -
     _version(model, model_id, command.version)
     left = {number: version for number, version in model.versions.items() if number != command.version}
     if not left:
-        raise LastVersion(f"{command.version} is the model's last version; delete the model instead.")
+        raise LastVersion(model_id, str(command.version))
     with_file = max((number for number, version in left.items() if version.file), default=None)
     return e.ModelVersionDeleted(str(command.version), str(max(left)), _text(with_file))
 

@@ -83,9 +83,20 @@ class NameTaken(Rejected):
 class VersionHasFile(Rejected):
     code = "version-has-file"
 
+    def __init__(self, model_id: str, version: str) -> None:
+        super().__init__(
+            f"Version {version} already has another file; a version's file never changes. "
+            "Create a new version for the new file."
+        )
+        self.model_id = model_id
+
 
 class LastVersion(Rejected):
     code = "last-version"
+
+    def __init__(self, model_id: str, version: str) -> None:
+        super().__init__(f"{version} is the model's last version; delete the model instead.")
+        self.model_id = model_id
 
 
 class BlobsGone(Rejected):

@@ -8,6 +8,7 @@ from tensorfleet.events.envelope import Envelope, Position
 
 Headers = list[tuple[str, bytes]]
 CONTENT_TYPE = b"application/vnd.confluent.avro"
+STATE_TYPE = b"tensorfleet.registry.ModelState.v1"
 LOG_POSITION = "registry_log_position"
 SEQUENCE = "registry_sequence"
 
@@ -27,6 +28,12 @@ def cloud_event_headers(envelope: Envelope, registry: str, schema_id: int, trace
     if traceparent:
         headers.append(("traceparent", traceparent.encode()))
     return headers
+
+
+def state_headers(registry: str, schema_id: int, latest: Envelope) -> Headers:
+    """For a state record: it is told apart from the event that led to it, whose id it carries."""
+    headers = cloud_event_headers(latest, registry, schema_id, None)
+    return [(name, STATE_TYPE if name == "ce_type" else value) for name, value in headers]
 
 
 def feed_headers(original: Headers, position: Position, sequence: int) -> Headers:

@@ -64,7 +64,9 @@ def install(app: FastAPI) -> None:
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        code = {404: "no-such-route", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+        code = {404: "no-such-route", 405: "method-not-allowed", 416: "range-not-satisfiable"}.get(
+            error.status_code, "http-error"
+        )
         detail = f"{request.method} {_printable(request.url.path)}: {error.detail}."
         return problem_response(_members(error.status_code, code, detail), error.headers)
 

@@ -289,13 +289,12 @@ def test_a_reader_given_up_early_gives_its_connection_back(
             await reader.aclose()
             with pytest.raises(StopAsyncIteration):
                 await anext(reader)
-        deadline = time.monotonic() + 20
-        while not all(response.closed for response in responses) and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
-        assert len(responses) == 20
-        assert all(response.closed for response in responses)
 
     asyncio.run(scenario())
+    deadline = time.monotonic() + 20
+    while not all(response.closed for response in responses) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [response.closed for response in responses] == [True] * 20
 
 
 def test_readers_that_reach_the_end_share_a_connection(blob_store: MinioBlobStore) -> None:

@@ -6,7 +6,8 @@ import http.client
 from collections.abc import Iterator
 
 import pytest
-from query_world import MIB, World, world
+
+from tests.integration.query_world import MIB, World, world
 
 MODELS = "/api/v1/models"
 SMALL = bytes(range(256)) * 4

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from query_world import HOUR, NOW, World, walk, world
+
+from tests.integration.query_world import HOUR, NOW, World, walk, world
 
 MODELS = "/api/v1/models"
 SEARCH = "/api/v1/models/search"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from query_world import HOUR, MIB, NOW, World, event_document, world
 
 from tensorfleet.domain.names import model_id_of
+from tests.integration.query_world import HOUR, MIB, NOW, World, event_document, world
 
 MODELS = "/api/v1/models"
 DAY = 24 * HOUR

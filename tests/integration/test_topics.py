@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -18,6 +17,16 @@ from tensorfleet.kafka.topics import prepare_topics
 from tests.integration.kafka_world import KafkaWorld
 
 
+def refusal(world: KafkaWorld) -> str:
+    """Why the start is refused, once the broker serves the change that it has confirmed."""
+    for _ in range(500):
+        try:
+            prepare_topics(world.admin, world.topics.specs, 1)
+        except TopicMismatch as error:
+            return error.detail
+    raise AssertionError("the start was never refused")
+
+
 def test_preparing_twice_changes_nothing(stack: NativeStack) -> None:
     world = KafkaWorld(stack.kafka_bootstrap)
     assert prepare_topics(world.admin, world.topics.specs, 1) == world.identity
@@ -30,8 +39,7 @@ def test_a_log_that_forgets_stops_the_start(stack: NativeStack) -> None:
     admin = AdminClient(world.admin)
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(10)
-    with pytest.raises(TopicMismatch, match=r"retention\.ms is 1000, must be -1"):
-        prepare_topics(world.admin, world.topics.specs, 1)
+    assert "retention.ms is 1000, must be -1" in refusal(world)
 
 
 def test_another_number_of_partitions_stops_the_start(stack: NativeStack) -> None:
@@ -39,5 +47,4 @@ def test_another_number_of_partitions_stops_the_start(stack: NativeStack) -> Non
     admin = AdminClient(world.admin)
     for future in admin.create_partitions([NewPartitions(world.topics.log, 2)]).values():
         future.result(10)
-    with pytest.raises(TopicMismatch, match="has 2 partitions, must have 1"):
-        prepare_topics(world.admin, world.topics.specs, 1)
+    assert "has 2 partitions, must have 1" in refusal(world)

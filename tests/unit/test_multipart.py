@@ -141,6 +141,13 @@ def test_a_content_type_without_a_usable_boundary_is_refused(content_type: str, 
     assert type(caught.value) is error
 
 
+@pytest.mark.parametrize("boundary", ["", "x" * 71, "a\x01b", "a\tb"])
+def test_a_bad_boundary_is_refused_although_the_body_uses_it(boundary: str) -> None:
+    body = form(part(b"x")).replace(b"frontier", boundary.encode())
+    with pytest.raises(Malformed):
+        read(body, f'multipart/form-data; boundary="{boundary}"')
+
+
 @pytest.mark.parametrize("content_type", [TYPE, 'Multipart/Form-Data; charset=utf-8; Boundary="frontier"'])
 def test_a_content_type_is_read_in_any_case_and_quoting(content_type: str) -> None:
     assert read(form(part(b"x")), content_type) == ("m.pkl", b"x")
