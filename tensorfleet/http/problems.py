@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from tensorfleet.domain import errors
 from tensorfleet.domain.errors import FieldError, InvalidCommand, RegistryError
@@ -27,6 +28,7 @@ STATUS_OF: Mapping[type[RegistryError], int] = {
     errors.PositionNotReached: 504,
     errors.DependencyUnavailable: 503,
 }
+_CODES = {404: "no-such-route", 405: "method-not-allowed", 416: "range-not-satisfiable"}
 
 
 def status_of(error: RegistryError) -> int:
@@ -64,11 +66,12 @@ def install(app: FastAPI) -> None:
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        code = {404: "no-such-route", 405: "method-not-allowed", 416: "range-not-satisfiable"}.get(
-            error.status_code, "http-error"
-        )
+        code = _CODES.get(error.status_code, "http-error")
         detail = f"{request.method} {_printable(request.url.path)}: {error.detail}."
-        return problem_response(_members(error.status_code, code, detail), error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(request))
+        return problem_response(_members(error.status_code, code, detail), headers)
 
     async def on_validation_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -77,6 +80,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RegistryError, on_registry_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method that some route takes at this path; Starlette names those of the first route alone."""
+    operations = request.app.openapi()["paths"].items()
+    here = [methods for template, methods in operations if compile_path(template)[0].match(request.url.path)]
+    return sorted({method.upper() for methods in here for method in methods})
 
 
 def invalid(pydantic_errors: Any) -> InvalidCommand:

@@ -91,3 +91,9 @@ def test_a_bad_call_is_a_problem(http: httpx.Client, method: str, path: str, bod
 def test_another_content_type_is_refused(http: httpx.Client, content_type: str) -> None:
     answer = http.post("/api/v1/models", content=b"{}", headers={"Content-Type": content_type.encode("latin-1")})
     assert answer.status_code == 415
+
+
+def test_a_method_that_is_not_allowed_learns_which_are(http: httpx.Client) -> None:
+    answer = http.delete("/api/v1/models")
+    assert answer.status_code == 405
+    assert {one.strip() for one in answer.headers["Allow"].split(",")} >= {"GET", "POST"}

@@ -388,6 +388,13 @@ def test_a_bucket_is_made_once(blob_store: MinioBlobStore) -> None:
     asyncio.run(scenario())
 
 
+def test_a_bucket_that_another_made_in_between_is_taken(
+    blob_store: MinioBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blob_store._client, "bucket_exists", lambda _: False)
+    asyncio.run(blob_store.ensure_bucket())
+
+
 def test_a_store_that_fails_during_an_upload_raises_and_frees_the_sender(
     blob_store: MinioBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

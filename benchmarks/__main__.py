@@ -1,0 +1,49 @@
+"""Starts servers in a directory of its own, measures the figures asked for (all by default), prints one table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks import create_version, files, idle_memory, replay, visibility
+from benchmarks.table import Row, render
+from devstack.stack import NativeStack
+
+FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
+    "idle_memory": idle_memory.measure,
+    "create_version": create_version.measure,
+    "visibility": visibility.measure,
+    "replay": replay.measure,
+    "files": files.measure,
+}
+_TMPFS = Path("/dev/shm")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="*", help=f"of {', '.join(FIGURES)}")
+    names = parser.parse_args().name or list(FIGURES)
+    unknown = sorted(set(names) - set(FIGURES))
+    if unknown:
+        parser.error(f"no figure is named {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    rows: list[Row] = []
+    fast = _TMPFS if _TMPFS.is_dir() else None
+    with (
+        tempfile.TemporaryDirectory(prefix="tensorfleet-bench-") as directory,
+        tempfile.TemporaryDirectory(prefix="tensorfleet-bench-", dir=fast) as blobs,
+        NativeStack(Path(directory), minio_directory=Path(blobs) / "data") as stack,
+    ):
+        try:
+            for name in names:
+                print(f"measuring {name}", file=sys.stderr, flush=True)
+                rows.extend(FIGURES[name](stack))
+        finally:
+            print(render(rows))
+    return 0 if all(row.met is not False for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
