@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tensorfleet.domain.commands import Command
 from tensorfleet.domain.events import BlobFile, ModelVersioned
 from tensorfleet.domain.model import DeletedModel, LiveModel, Model
+from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.envelope import Envelope, Position
 
 
@@ -95,7 +96,7 @@ def _receipt(
     else:
         assert isinstance(model, LiveModel)
         newest = str(model.newest.number)
-        named = next((one for number, one in model.versions.items() if str(number) == version), None)
+        named = None if version is None else model.versions.get(ModelVersion.parse(version))
         status = str(named.status if named else model.status)
         file = (named or model.newest).file
     return Receipt(event_type, model_id, name, version or newest, parent_version, status, file, position)

@@ -41,16 +41,16 @@ class LiveModel:
     created_by: str
     status: Status
     deprecation: Deprecation | None
-    versions: Mapping[ModelVersion, VersionState]
+    versions: dict[ModelVersion, VersionState]
     highest: ModelVersion
 
     @property
     def newest(self) -> VersionState:
-        return self.versions[max(self.versions)]
+        return self.versions[next(reversed(self.versions))]
 
     @property
     def newest_with_file(self) -> ModelVersion | None:
-        return max((number for number, version in self.versions.items() if version.file), default=None)
+        return next((number for number, version in reversed(self.versions.items()) if version.file), None)
 
 
 @dataclass(frozen=True, slots=True)
