@@ -1,4 +1,4 @@
-"""A keep-alive HTTP client small enough not to be what is measured: httpx spends more on a request than the gateway."""
+"""A keep-alive HTTP client that does no more than the benchmark needs, so that it is not what is measured."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -124,8 +123,9 @@ class BatchProjection:
             self._letters.append(DeadLetter(record, "parked", "an earlier event of this model could not be projected"))
             return
         before = self._models.get(model_id)
+        # Shallow copies do: a projection replaces what a document holds, and never changes it in place.
         documents = ModelDocuments(
-            copy.deepcopy(before), lambda number: copy.deepcopy(self._versions.get(f"{model_id}@{number}"))
+            None if before is None else dict(before), lambda number: self._copy_of_version(f"{model_id}@{number}")
         )
         position = Position(record.partition, record.offset)
         try:
@@ -142,6 +142,10 @@ class BatchProjection:
         found = search_entry(documents.model)
         if found != search_entry(before):
             self._writes.search[model_id] = found
+
+    def _copy_of_version(self, version_id: str) -> Document | None:
+        found = self._versions.get(version_id)
+        return None if found is None else dict(found)
 
     def _park(self, record: Record, model_id: str, reason: str) -> None:
         self._letters.append(DeadLetter(record, "unprojectable", reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from tensorfleet.domain.errors import LogUnavailable, TopicMismatch
 from tensorfleet.events.topics import TopicSpec
 
 _TIMEOUT_SECONDS = 10.0
+_RETRY_SECONDS = 0.1
 _LARGEST_RECORD = "8388608"
 
 
@@ -34,8 +36,7 @@ def prepare_topics(kafka_admin: Mapping[str, object], specs: Iterable[TopicSpec]
         present = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
         missing = [spec for name, spec in wanted.items() if name not in present]
         _create(admin, missing, replication)
-        _check_settings(admin, wanted)
-        return _identity(admin, wanted)
+        return _checked(admin, wanted)
     except KafkaException as error:
         raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
 
@@ -63,6 +64,19 @@ def _create(admin: AdminClient, specs: list[TopicSpec], replication: int) -> Non
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
+
+
+def _checked(admin: AdminClient, wanted: Mapping[str, TopicSpec]) -> LogIdentity:
+    """A topic that was made a moment ago, by us or by another process, may not be known to the broker yet."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        try:
+            _check_settings(admin, wanted)
+            return _identity(admin, wanted)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
 
 
 def _check_settings(admin: AdminClient, wanted: Mapping[str, TopicSpec]) -> None:
