@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset test lint bench
+.PHONY: help install up down status logs reset test lint bench lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ lint: $(STAMP) ## ruff and mypy
 bench: $(STAMP) ## measure, on servers of its own
 	@$(BIN)/python -m devstack install
 	$(BIN)/python -m benchmarks
+
+LOCK = $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --no-emit-find-links --no-emit-index-url --strip-extras
+
+lock: $(STAMP) ## resolve the dependencies of pyproject.toml anew
+	$(LOCK) --output-file=requirements.txt pyproject.toml
+	$(LOCK) --constraint=requirements.txt --extra=dev --output-file=requirements-dev.txt pyproject.toml
 
 # The stamp is newer than both locks when everything in them is installed.
 $(STAMP): requirements.txt requirements-dev.txt pyproject.toml

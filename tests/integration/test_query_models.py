@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from tensorfleet.domain.names import model_id_of
 from tests.integration.query_world import HOUR, MIB, NOW, World, event_document, world
@@ -374,9 +375,6 @@ def test_every_route_is_documented(registry: World) -> None:
 
 
 def test_confluents_own_client_reads_the_schemas(registry: World) -> None:
-    pytest.importorskip("authlib", reason="of the extra confluent-kafka[schemaregistry]")
-    from confluent_kafka.schema_registry import SchemaRegistryClient
-
     client = SchemaRegistryClient({"url": f"http://127.0.0.1:{registry.port}"})
     subject = "tensorfleet.model.state.v1-value"
     assert subject in client.get_subjects()
