@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import create_version, files, idle_memory, replay, visibility
 from benchmarks.table import Row, render
 from devstack.stack import NativeStack
+from tensorfleet.process import tune_interpreter
 
 FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "idle_memory": idle_memory.measure,
@@ -29,6 +30,7 @@ def main() -> int:
     unknown = sorted(set(names) - set(FIGURES))
     if unknown:
         parser.error(f"no figure is named {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    tune_interpreter()  # as the services do
     rows: list[Row] = []
     fast = _TMPFS if _TMPFS.is_dir() else None
     with (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable
-from dataclasses import replace
 
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
@@ -56,7 +55,7 @@ def envelope(event: e.Event | e.ModelDownloaded | OwnershipClaimed, **fields: ob
         actor="tester",
         event=event,
     )
-    return replace(plain, **fields)  # type: ignore[arg-type]
+    return plain._replace(**fields)
 
 
 class Stream:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bson.int64 import Int64
 
+from services.projector.baseline import Baseline
 from services.projector.documents import (
     Document,
     ModelDocuments,
     Unprojectable,
     history_entry,
     search_entry,
+    searchable,
     versions_needed,
 )
+from services.projector.downloads import Bucket, bucket_of, count_downloads
+from services.projector.progress import Progress
 from services.projector.statistics import PartitionStatistics, contribution
 from tensorfleet.domain.events import ModelDownloaded
 from tensorfleet.domain.guard import Guard, StreamHead, Verdict
@@ -26,7 +29,7 @@ from tensorfleet.events.fold import head_of
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
 
-_HOUR_MICROSECONDS = 3600 * 1_000_000
+Decoded = tuple[Record, Envelope | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,41 +52,72 @@ class Projected:
 
 
 class BatchProjection:
-    """Folds one batch. `checkpoints` are those before it, by id; `log_topic` tells the log from the downloads."""
+    """Folds one batch. `checkpoints` are those before it, by id; `log_topic` tells the log from the downloads.
+
+    `unfinished` are the writes of the batch before, if their transaction may still be under way.
+    """
 
     def __init__(
-        self, store: ProjectionStore, codec: Codec, log_topic: str, checkpoints: dict[str, Checkpoint]
+        self,
+        store: ProjectionStore,
+        codec: Codec,
+        log_topic: str,
+        checkpoints: dict[str, Checkpoint],
+        unfinished: Writes | None = None,
     ) -> None:
-        self._store = store
         self._codec = codec
         self._log_topic = log_topic
-        self._before = dict(checkpoints)
-        self._after = dict(checkpoints)
-        self._writes = Writes()
-        self._letters: list[DeadLetter] = []
-        self._verdicts: Counter[str] = Counter()
-        self._downloads: Counter[str] = Counter()
-        self._hours: Counter[tuple[str, int]] = Counter()
-        self._guards: dict[int, Guard] = {}
-        self._statistics: dict[int, PartitionStatistics] = {}
+        self._before = checkpoints
+        self._baseline = Baseline(store, unfinished or Writes())
         self._models: dict[str, Document] = {}
         self._versions: dict[str, Document] = {}
         self._parked: set[str] = set()
+        self._guards: dict[int, Guard] = {}
+        self._progress: dict[tuple[str, int], Progress] = {}
+        self._statistics: dict[int, PartitionStatistics] = {}
+        self._writes = Writes()
+        self._letters: list[DeadLetter] = []
+        self._verdicts: Counter[str] = Counter()
 
     def project(self, records: Sequence[Record]) -> Projected:
-        decoded = [(record, self._decode(record)) for record in records]
-        self._load([one for record, one in decoded if one is not None and record.topic == self._log_topic])
-        for record, envelope in decoded:
-            if record.topic == self._log_topic:
-                self._log_record(record, envelope)
-            else:
-                self._download(record, envelope)
-        self._writes.downloads, self._writes.download_hours = self._downloads, self._hours
+        """LogLost if the records do not follow the checkpoints without a gap; records from before them are left out."""
+        log, downloads = self._decoded(records)
+        self._load([envelope for _, envelope in log if envelope is not None])
+        for record, envelope in log:
+            self._log_record(record, envelope)
+        self._writes.downloads, self._writes.download_hours = count_downloads(downloads, self._baseline)
         self._writes.statistics = {number: one.document(number) for number, one in self._statistics.items()}
         self._writes.checkpoints = [
-            (self._before[key], after) for key, after in self._after.items() if after != self._before[key]
+            (one.start, one.checkpoint(self._epoch_of(place))) for place, one in self._progress.items() if one.moved
         ]
-        return Projected(self._writes, self._after, self._letters, self._verdicts)
+        after = {one.id: one for _, one in self._writes.checkpoints}
+        return Projected(self._writes, {**self._before, **after}, self._letters, self._verdicts)
+
+    def _decoded(self, records: Sequence[Record]) -> tuple[list[Decoded], list[Bucket]]:
+        """The records of the log, and the downloads; each download is behind its checkpoint with this."""
+        log: list[Decoded] = []
+        downloads: list[Bucket] = []
+        for record in records:
+            place = record.topic, record.partition
+            progress = self._progress.get(place) or self._start(place)
+            if not progress.expects(record):
+                continue
+            envelope = self._decode(record)
+            if record.topic == self._log_topic:
+                log.append((record, envelope))
+                continue
+            progress.fold(record.value or b"")
+            if envelope is not None and isinstance(envelope.event, ModelDownloaded):
+                downloads.append(bucket_of(envelope))
+            elif envelope is not None:
+                self._letters.append(DeadLetter(record, "not-a-download", "only downloads belong in this topic"))
+        return log, downloads
+
+    def _start(self, place: tuple[str, int]) -> Progress:
+        topic, partition = place
+        key = f"{'log' if topic == self._log_topic else 'downloads'}:{partition}"
+        progress = self._progress[place] = Progress(self._before[key])
+        return progress
 
     def _decode(self, record: Record) -> Envelope | None:
         try:
@@ -100,11 +134,12 @@ class BatchProjection:
             if not isinstance(one.event, OwnershipClaimed | ModelDownloaded)
             for number in versions_needed(one.event)
         }
-        self._models, self._versions, self._parked = self._store.load(sorted(models), sorted(versions))
+        self._baseline.load(models, versions)
+        self._models, self._versions = dict(self._baseline.models), dict(self._baseline.versions)
+        self._parked = set(self._baseline.parked)
 
     def _log_record(self, record: Record, envelope: Envelope | None) -> None:
         if envelope is None or isinstance(envelope.event, ModelDownloaded):
-            self._advance("log", record, None)
             return
         guard = self._guard(record.partition)
         if envelope.model_id not in guard.streams and envelope.model_id in self._models:
@@ -114,8 +149,8 @@ class BatchProjection:
         verdict = guard.judge(head)
         self._verdicts[verdict] += 1
         if verdict is Verdict.ACCEPTED:
+            self._progress[record.topic, record.partition].fold(head.hash)
             self._accepted(record, envelope, head.hash)
-        self._advance("log", record, head.hash if verdict is Verdict.ACCEPTED else None)
 
     def _accepted(self, record: Record, envelope: Envelope, hash_: bytes) -> None:
         model_id = envelope.model_id
@@ -134,14 +169,17 @@ class BatchProjection:
             self._park(record, model_id, str(error))
             return
         assert documents.model is not None
-        self._models[model_id] = self._writes.models[model_id] = documents.model
+        self._models[model_id] = documents.model
+        self._writes.models.put(model_id, documents.model, fresh=model_id not in self._baseline.models)
         for version in documents.changed_versions.values():
-            self._versions[version["_id"]] = self._writes.versions[version["_id"]] = version
+            key = version["_id"]
+            self._versions[key] = version
+            self._writes.versions.put(key, version, fresh=key not in self._baseline.versions)
         self._writes.history.append(history_entry(envelope, position, hash_, changed))
         self._count(record.partition, before, documents.model)
-        found = search_entry(documents.model)
-        if found != search_entry(before):
-            self._writes.search[model_id] = found
+        if searchable(before) != searchable(documents.model):
+            fresh = not self._baseline.has_search_entry(model_id)
+            self._writes.search.put(model_id, search_entry(documents.model), fresh=fresh)
 
     def _copy_of_version(self, version_id: str) -> Document | None:
         found = self._versions.get(version_id)
@@ -161,29 +199,16 @@ class BatchProjection:
         if contribution(before) == contribution(after):
             return
         if partition not in self._statistics:
-            self._statistics[partition] = PartitionStatistics.of(self._store.statistics(partition))
+            self._statistics[partition] = self._baseline.statistics(partition)
         self._statistics[partition].count(before, -1)
         self._statistics[partition].count(after, 1)
-
-    def _download(self, record: Record, envelope: Envelope | None) -> None:
-        if envelope is not None and isinstance(envelope.event, ModelDownloaded):
-            self._downloads[envelope.model_id] += 1
-            self._hours[envelope.model_id, envelope.occurred_at // _HOUR_MICROSECONDS] += 1
-        elif envelope is not None:
-            self._letters.append(DeadLetter(record, "not-a-download", "only downloads belong in this topic"))
-        self._advance("downloads", record, hashlib.sha256(record.value or b"").digest())
 
     def _guard(self, partition: int) -> Guard:
         if partition not in self._guards:
             self._guards[partition] = Guard(epoch=self._before[f"log:{partition}"].epoch)
         return self._guards[partition]
 
-    def _advance(self, topic: str, record: Record, hash_: bytes | None) -> None:
-        """Move the partition's checkpoint past `record`; an accepted record's hash goes into the running hash."""
-        key = f"{topic}:{record.partition}"
-        now = self._after[key]
-        running = now.running_hash if hash_ is None else hashlib.sha256(now.running_hash + hash_).digest()
-        epoch = (
-            self._guards[record.partition].epoch if topic == "log" and record.partition in self._guards else now.epoch
-        )
-        self._after[key] = replace(now, next_offset=record.offset + 1, epoch=epoch, running_hash=running)
+    def _epoch_of(self, place: tuple[str, int]) -> int | None:
+        """The epoch after the batch, if a record of the log was judged."""
+        topic, partition = place
+        return self._guards[partition].epoch if topic == self._log_topic and partition in self._guards else None

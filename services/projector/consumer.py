@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from services.projector.batch import BatchProjection, DeadLetter
+from services.projector.batch import BatchProjection, DeadLetter, Projected
 from tensorfleet.domain.errors import LogLost, LogUnavailable, ReadModelsUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -18,12 +19,16 @@ from tensorfleet.kafka.topics import LogIdentity
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
 
 _LOG = logging.getLogger(__name__)
-MOST_IN_BATCH: Final = 2_000
+MOST_IN_BATCH: Final = 20_000
+"""So many records wait only in a replay. The more there are, the more of their writes fall on the same documents."""
 _POLL_SECONDS: Final = 0.2
 
 
 class Projector:
-    """`run` until `stop`; runs in one thread. Any surprise is raised out of `run`, after the consumer is closed."""
+    """`run` until `pause` says stop. Any surprise is raised out of `run`, after the consumer is closed.
+
+    While MongoDB commits one batch, the next one is folded; there are never more than these two.
+    """
 
     def __init__(
         self,
@@ -48,7 +53,10 @@ class Projector:
         self._metrics = metrics
         self._bury = bury
         self._pause = pause
+        self._committer = ThreadPoolExecutor(1, "commit")
+        self._committing: tuple[Future[None], Projected] | None = None
         self._checkpoints: dict[str, Checkpoint] = {}
+        self._assigned: set[tuple[str, int]] = set()
         self.assigned = False
         self.lag: Mapping[int, int] = {}
         self.trouble: str | None = None
@@ -63,33 +71,60 @@ class Projector:
             )
             while not self._pause(0):
                 self._run_once()
+            self._finish_commit()
         finally:
             self._consumer.close()
+            self._committer.shutdown()
 
     def _run_once(self) -> None:
-        first = self._consumer.poll(_POLL_SECONDS)
+        first = self._consumer.poll(0 if self._committing else _POLL_SECONDS)
         if first is None:
+            self._finish_commit()
             return
         messages = [first, *self._consumer.consume(MOST_IN_BATCH - 1, timeout=0)]
-        found = [one for one in map(from_message, messages) if isinstance(one, Record)]
-        records = [one for one in found if self._key(one.topic, one.partition) in self._checkpoints]
+        records = [
+            one
+            for one in map(from_message, messages)
+            if isinstance(one, Record) and (one.topic, one.partition) in self._assigned
+        ]
         if records:
             self._project(records)
         self._measure_lag()
 
     def _project(self, records: list[Record]) -> None:
+        unfinished = self._committing[1].writes if self._committing else None
+        batch = BatchProjection(self._store, self._codec, self._topics.log, self._checkpoints, unfinished)
         try:
-            projected = BatchProjection(self._store, self._codec, self._topics.log, self._checkpoints).project(records)
-            if projected.dead_letters:
-                self._bury(projected.dead_letters)
-            self._store.commit(projected.writes)
-        except (ReadModelsUnavailable, LogUnavailable) as error:
+            projected = batch.project(records)
+        except ReadModelsUnavailable as error:
             self._start_over(error.detail)
             return
+        if self._finish_commit() and projected.writes.checkpoints:
+            self._committing = self._committer.submit(self._commit, projected), projected
+            self._checkpoints = projected.checkpoints
+
+    def _commit(self, projected: Projected) -> None:
+        if projected.dead_letters:
+            self._bury(projected.dead_letters)
+        self._store.commit(projected.writes)
+
+    def _finish_commit(self) -> bool:
+        """Wait for the commit under way. False if it failed; then the projection has started over."""
+        if self._committing is None:
+            return True
+        (commit, projected), self._committing = self._committing, None
+        try:
+            commit.result()
+        except (ReadModelsUnavailable, LogUnavailable) as error:
+            self._start_over(error.detail)
+            return False
         self.trouble = None
-        self._checkpoints = projected.checkpoints
-        for record in records:
-            self._metrics.projected.labels(record.topic.removeprefix(f"{self._topics.registry}.")).inc()
+        self._count(projected)
+        return True
+
+    def _count(self, projected: Projected) -> None:
+        for before, after in projected.writes.checkpoints:
+            self._metrics.projected.labels(after.topic).inc(after.next_offset - before.next_offset)
         for letter in projected.dead_letters:
             self._metrics.dead_letters.labels(letter.reason).inc()
         for verdict, number in projected.verdicts.items():
@@ -101,6 +136,9 @@ class Projector:
         Whether the last transaction was committed is not known; the checkpoints tell.
         """
         _LOG.warning("the projection waits: %s", trouble)
+        if self._committing is not None:
+            wait([self._committing[0]])
+            self._committing = None
         self.trouble = trouble
         while not self._pause(0.5):
             try:
@@ -124,10 +162,12 @@ class Projector:
         self.lag = lag
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._finish_commit()
         starts = []
         for one in partitions:
             checkpoint = self._resume(consumer, one)
             self._checkpoints[checkpoint.id] = checkpoint
+            self._assigned.add((one.topic, one.partition))
             starts.append(TopicPartition(one.topic, one.partition, checkpoint.next_offset))
         consumer.incremental_assign(starts)
         self.assigned = True
@@ -171,8 +211,10 @@ class Projector:
                     raise
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._finish_commit()
         for one in partitions:
             self._checkpoints.pop(self._key(one.topic, one.partition), None)
+            self._assigned.discard((one.topic, one.partition))
         consumer.incremental_unassign(partitions)
 
     def _key(self, topic: str, partition: int) -> str:

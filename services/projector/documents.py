@@ -225,17 +225,26 @@ def history_entry(envelope: Envelope, position: Position, hash_: bytes, changed:
     }
 
 
-def search_entry(model: Document | None) -> Document | None:
-    """The model's document in the search collection; None if it should not be found."""
+def searchable(model: Document | None) -> tuple[Any, ...] | None:
+    """What the search knows of a model; None if it should not be found."""
     if model is None or model["deleted"]:
         return None
     dataset = model["dataset_info"].get("name")
+    return model["name"], model["algorithm"], model["tags"], model["description"], dataset
+
+
+def search_entry(model: Document) -> Document | None:
+    """The model's document in the search collection; None if it should not be found."""
+    found = searchable(model)
+    if found is None:
+        return None
+    name, algorithm, tags, description, dataset = found
     return {
         "_id": model["_id"],
-        "name": _with_parts(model["name"]),
-        "algorithm": _with_parts(model["algorithm"]),
-        "tags": [_with_parts(tag) for tag in model["tags"]],
-        "description": model["description"],
+        "name": _with_parts(name),
+        "algorithm": _with_parts(algorithm),
+        "tags": [_with_parts(tag) for tag in tags],
+        "description": description,
         "dataset": _with_parts(dataset) if isinstance(dataset, str) else "",
     }
 

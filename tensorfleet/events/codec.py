@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import fields
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -36,6 +38,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     )
 }
 _SECTION_FIELDS: Final = {name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in _SECTIONS}
+_all_sections: Final = itemgetter(*_SECTION_FIELDS.values())
 _FIELD_NAMES: Final = {one: tuple(field.name for field in fields(one)) for one in _SECTIONS.values()}
 
 
@@ -82,7 +85,7 @@ class Codec:
         try:
             event_type = record["event_type"]
             section = record[_SECTION_FIELDS[event_type]]
-            if sum(record[name] is not None for name in _SECTION_FIELDS.values()) != 1:
+            if _all_sections(record).count(None) != len(_SECTION_FIELDS) - 1:
                 raise ValueError("not exactly one section is filled")
             return Envelope(
                 epoch=record["epoch"],
@@ -175,24 +178,27 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _from_section(section_type: type[Any], section: dict[str, Any]) -> Any:
-    if section is None:
-        raise ValueError("the section is empty")
-    known = _FIELD_NAMES[section_type]
-    return section_type(**{name: _rich(name, section[name]) for name in known})
+    """Takes `section` for its own."""
+    for name, convert in _CONVERSIONS[section_type]:
+        if section[name] is not None:
+            section[name] = convert(section[name])
+    return section_type(**section)
 
 
-def _rich(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if name in _JSON_FIELDS:
-        parsed = orjson.loads(value)
-        if not isinstance(parsed, dict):
-            raise ValueError(f"{name} is not a JSON object")
-        return parsed
-    if name == "file":
-        return e.BlobFile(**value)
-    if name in ("status", "version_status"):
-        return e.Status(value)
-    if name == "tags":
-        return tuple(value)
-    return value
+def _json_object(text: str) -> dict[str, Any]:
+    parsed = orjson.loads(text)
+    if not isinstance(parsed, dict):
+        raise ValueError("a JSON field is not an object")
+    return parsed
+
+
+_RICH: Final[dict[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(_JSON_FIELDS, _json_object),
+    "file": lambda file: e.BlobFile(**file),
+    "status": e.Status,
+    "version_status": e.Status,
+    "tags": tuple,
+}
+_CONVERSIONS: Final = {
+    one: [(name, _RICH[name]) for name in names if name in _RICH] for one, names in _FIELD_NAMES.items()
+}

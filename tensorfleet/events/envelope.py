@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tensorfleet.domain.events import Event, ModelDownloaded
 
@@ -15,8 +16,7 @@ class OwnershipClaimed:
     instance_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """`sequence` counts from 1 in the model's stream. `occurred_at` is in microseconds since 1970, UTC.
 
     `command_hash` (32 bytes) is set only if the client named the command by an idempotency key.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message
 
@@ -17,16 +19,19 @@ _LOST = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """`value` is None for a tombstone."""
+class Record(NamedTuple):
+    """`value` is None for a tombstone. Most readers never look at the headers: they are decoded when asked for."""
 
     topic: str
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    read_headers: Callable[[], list[tuple[str, bytes]] | None]
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        return self.read_headers() or []
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,7 @@ def from_message(message: Message) -> Record | EndOfPartition | None:
     error = message.error()
     if error is None:
         return Record(
-            message.topic(),
-            message.partition(),
-            message.offset(),
-            message.key(),
-            message.value(),
-            message.headers() or [],
+            message.topic(), message.partition(), message.offset(), message.key(), message.value(), message.headers
         )
     if error.code() == KafkaError._PARTITION_EOF:
         return EndOfPartition(message.topic(), message.partition(), message.offset())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bson.int64 import Int64
-from pymongo import MongoClient, ReplaceOne, UpdateOne, WriteConcern
+from pymongo import MongoClient, ReplaceOne, UpdateMany, UpdateOne, WriteConcern
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
@@ -50,17 +52,39 @@ class Checkpoint:
 
 
 @dataclass(slots=True)
+class Puts:
+    """Whole documents by `_id`; None: the document goes. `fresh` are those that the collection does not hold yet."""
+
+    documents: dict[str, Document | None] = field(default_factory=dict)
+    fresh: set[str] = field(default_factory=set)
+
+    def put(self, key: str, document: Document | None, *, fresh: bool) -> None:
+        """`fresh`: the collection did not hold it before this batch began."""
+        self.documents[key] = document
+        if fresh:
+            self.fresh.add(key)
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many to add to each counter, by its `_id`; `fresh` are those not there yet, with their other members."""
+
+    added: Counter[str] = field(default_factory=Counter)
+    fresh: dict[str, Document] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Writes:
     """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be."""
 
-    models: dict[str, Document] = field(default_factory=dict)
-    versions: dict[str, Document] = field(default_factory=dict)
+    models: Puts = field(default_factory=Puts)
+    versions: Puts = field(default_factory=Puts)
+    search: Puts = field(default_factory=Puts)
     history: list[Document] = field(default_factory=list)
-    search: dict[str, Document | None] = field(default_factory=dict)
     statistics: dict[int, Document] = field(default_factory=dict)
     parked: dict[str, Document] = field(default_factory=dict)
-    downloads: Mapping[str, int] = field(default_factory=dict)
-    download_hours: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    downloads: Counts = field(default_factory=Counts)
+    download_hours: Counts = field(default_factory=Counts)
     checkpoints: list[tuple[Checkpoint, Checkpoint]] = field(default_factory=list)
 
 
@@ -118,6 +142,13 @@ class ProjectionStore:
             raise _translated(error) from error
         return models, versions, parked
 
+    def known_counters(self, model_ids: Iterable[str], hour_ids: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Which of the counters, and of the hourly ones, exist."""
+        try:
+            return _present(self._db.download_counters, model_ids), _present(self._db.download_hours, hour_ids)
+        except PyMongoError as error:
+            raise _translated(error) from error
+
     def statistics(self, partition: int) -> Document | None:
         try:
             return self._db.statistics.find_one({"_id": partition})
@@ -133,64 +164,76 @@ class ProjectionStore:
             raise _translated(error) from error
 
     def _write(self, session: ClientSession, writes: Writes) -> None:
-        for before, after in writes.checkpoints:
-            self._move(session, before, after)
-        for collection, documents in (
-            (self._db.models, writes.models.values()),
-            (self._db.versions, writes.versions.values()),
-            (self._db.statistics, writes.statistics.values()),
-            (self._db.parked, writes.parked.values()),
-        ):
-            puts = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
-            if puts:
-                collection.bulk_write(puts, ordered=False, session=session)
+        self._move(session, writes.checkpoints)
+        _put(self._db.models, writes.models, session)
+        _put(self._db.versions, writes.versions, session)
+        _put(self._db.search, writes.search, session)
+        _upsert(self._db.statistics, writes.statistics.values(), session)
+        _upsert(self._db.parked, writes.parked.values(), session)
         if writes.history:
             self._db.history.insert_many(writes.history, ordered=False, session=session)
-        self._write_search(session, writes)
-        self._count_downloads(session, writes)
+        _count(self._db.download_counters, writes.downloads, session)
+        _count(self._db.download_hours, writes.download_hours, session)
 
-    def _move(self, session: ClientSession, before: Checkpoint, after: Checkpoint) -> None:
-        moved = self._db.checkpoints.update_one(
-            {"_id": before.id, "next_offset": before.next_offset, "running_hash": before.running_hash},
-            {
-                "$set": {
-                    "next_offset": Int64(after.next_offset),
-                    "epoch": Int64(after.epoch),
-                    "running_hash": after.running_hash,
-                }
-            },
-            session=session,
-        )
-        if moved.matched_count != 1:
-            raise CheckpointTaken(
-                f"The checkpoint {before.id} is no longer at {before.next_offset}: another projector is at work."
-            )
-
-    def _write_search(self, session: ClientSession, writes: Writes) -> None:
-        gone = [model_id for model_id, document in writes.search.items() if document is None]
-        if gone:
-            self._db.search.delete_many({"_id": {"$in": gone}}, session=session)
-        puts = [ReplaceOne({"_id": key}, one, upsert=True) for key, one in writes.search.items() if one is not None]
-        if puts:
-            self._db.search.bulk_write(puts, ordered=False, session=session)
-
-    def _count_downloads(self, session: ClientSession, writes: Writes) -> None:
-        if not writes.downloads:
-            return
-        totals = [
-            UpdateOne({"_id": model_id}, {"$inc": {"downloads": Int64(number)}}, upsert=True)
-            for model_id, number in writes.downloads.items()
-        ]
-        hours = [
+    def _move(self, session: ClientSession, checkpoints: list[tuple[Checkpoint, Checkpoint]]) -> None:
+        """Compare and set, all at once."""
+        moves = [
             UpdateOne(
-                {"_id": f"{model_id}:{hour}"},
-                {"$inc": {"downloads": Int64(number)}, "$setOnInsert": {"model_id": model_id, "hour": Int64(hour)}},
-                upsert=True,
+                {"_id": before.id, "next_offset": before.next_offset, "running_hash": before.running_hash},
+                {
+                    "$set": {
+                        "next_offset": Int64(after.next_offset),
+                        "epoch": Int64(after.epoch),
+                        "running_hash": after.running_hash,
+                    }
+                },
             )
-            for (model_id, hour), number in writes.download_hours.items()
+            for before, after in checkpoints
         ]
-        self._db.download_counters.bulk_write(totals, ordered=False, session=session)
-        self._db.download_hours.bulk_write(hours, ordered=False, session=session)
+        if self._db.checkpoints.bulk_write(moves, ordered=False, session=session).matched_count != len(moves):
+            expected = ", ".join(f"{before.id} at {before.next_offset}" for before, _ in checkpoints)
+            raise CheckpointTaken(f"Of the checkpoints {expected}, one has moved: another projector is at work.")
+
+
+def _present(collection: Collection[Document], ids: Iterable[str]) -> set[str]:
+    asked = list(ids)
+    return {one["_id"] for one in collection.find({"_id": {"$in": asked}}, {"_id": 1})} if asked else set()
+
+
+def _put(collection: Collection[Document], puts: Puts, session: ClientSession) -> None:
+    """New documents are inserted, for a replacement costs the server four times as much."""
+    new = [one for key, one in puts.documents.items() if key in puts.fresh and one is not None]
+    kept = {key: one for key, one in puts.documents.items() if key not in puts.fresh}
+    gone = [key for key, one in kept.items() if one is None]
+    changed = [ReplaceOne({"_id": key}, one) for key, one in kept.items() if one is not None]
+    if gone:
+        collection.delete_many({"_id": {"$in": gone}}, session=session)
+    if new:
+        collection.insert_many(new, ordered=False, session=session)
+    if changed:
+        collection.bulk_write(changed, ordered=False, session=session)
+
+
+def _upsert(collection: Collection[Document], documents: Iterable[Document], session: ClientSession) -> None:
+    puts = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
+    if puts:
+        collection.bulk_write(puts, ordered=False, session=session)
+
+
+def _count(collection: Collection[Document], counts: Counts, session: ClientSession) -> None:
+    """One request for all counters that grow by the same number: most grow by one."""
+    new = [{"_id": key, **members, "downloads": Int64(counts.added[key])} for key, members in counts.fresh.items()]
+    if new:
+        collection.insert_many(new, ordered=False, session=session)
+    by_number: dict[int, list[str]] = {}
+    for key, number in counts.added.items():
+        if key not in counts.fresh:
+            by_number.setdefault(number, []).append(key)
+    grown = [
+        UpdateMany({"_id": {"$in": keys}}, {"$inc": {"downloads": Int64(number)}}) for number, keys in by_number.items()
+    ]
+    if grown:
+        collection.bulk_write(grown, ordered=False, session=session)
 
 
 def _checkpoint_document(one: Checkpoint) -> Document:

@@ -12,8 +12,9 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from services.projector.batch import BatchProjection, Projected
+from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
-from tensorfleet.domain.errors import CheckpointTaken
+from tensorfleet.domain.errors import CheckpointTaken, LogLost
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.connection import open_store
 from tensorfleet.mongo.projection_store import COLLECTIONS, Checkpoint, ProjectionStore
@@ -36,7 +37,8 @@ class World:
 
     def project(self, records: list[Record]) -> Projected:
         done = BatchProjection(self.store, CODEC, LOG, self.checkpoints).project(records)
-        self.store.commit(done.writes)
+        if done.writes.checkpoints:
+            self.store.commit(done.writes)
         self.checkpoints = done.checkpoints
         return done
 
@@ -64,7 +66,7 @@ def worlds(mongodb_url: str) -> Iterator[Any]:
 
 
 def records(values: list[tuple[bytes, bytes]], topic: str = LOG) -> list[Record]:
-    return [Record(topic, 0, offset, key, value, []) for offset, (key, value) in enumerate(values)]
+    return [Record(topic, 0, offset, key, value, list) for offset, (key, value) in enumerate(values)]
 
 
 def downloads(number: int) -> list[Record]:
@@ -75,24 +77,63 @@ def downloads(number: int) -> list[Record]:
     return records([(MODEL_ID.encode(), value) for value in values], DOWNLOADS)
 
 
-def test_the_documents_do_not_depend_on_the_batches(worlds: Any) -> None:
-    log = records(lifecycle(["one", "two", "three"]).values) + downloads(7)
-    whole, single = worlds(), worlds()
-    whole.project(log)
-    for record in reversed(downloads(7)):
-        assert record.topic == DOWNLOADS
-    for record in [*downloads(7), *log[:-7]]:
-        single.project([record])
-    assert single.content() == whole.content()
-    assert whole.db.models.count_documents({}) == 3
+def everything() -> list[Record]:
+    """All that can happen to a model, also to one that is deleted, restored, deleted and registered again."""
+    stream = lifecycle(["one", "two", "three"])
+    for command in (c.DeleteModel(), c.RestoreModel(), c.DeleteModel(), registration("two", tags=("again",))):
+        stream.add(command, "two")
+    stream.add(c.DeleteModel(), "three")
+    return records(stream.values) + downloads(7)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
+def test_the_documents_do_not_depend_on_the_batches(worlds: Any, size: int) -> None:
+    whole, pieces = worlds(), worlds()
+    whole.project(everything())
+    for start in range(0, len(everything()), size):
+        pieces.project(everything()[start : start + size])
+    assert pieces.content() == whole.content()
+    assert whole.db.models.count_documents({"deleted": False}) == 2
+    assert whole.db.search.count_documents({}) == 2
     assert whole.db.download_counters.find_one({"_id": MODEL_ID})["downloads"] == 7
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_a_batch_is_folded_while_the_one_before_it_is_not_yet_written(worlds: Any, size: int) -> None:
+    whole, ahead = worlds(), worlds()
+    whole.project(everything())
+    unfinished = None
+    for start in range(0, len(everything()), size):
+        batch = BatchProjection(ahead.store, CODEC, LOG, ahead.checkpoints, unfinished)
+        done = batch.project(everything()[start : start + size])
+        if unfinished is not None:
+            ahead.store.commit(unfinished)
+        unfinished, ahead.checkpoints = done.writes, done.checkpoints
+    ahead.store.commit(unfinished)
+    assert ahead.content() == whole.content()
+
+
+def test_records_that_come_again_change_nothing(worlds: Any) -> None:
+    world, log = worlds(), records(lifecycle(["one"]).values) + downloads(3)
+    world.project(log)
+    before = world.content()
+    assert world.project(log).writes.checkpoints == []
+    assert world.content() == before
+
+
+@pytest.mark.parametrize("topic", [LOG, DOWNLOADS])
+def test_a_hole_in_the_offsets_stops_the_projection_before_it_writes(worlds: Any, topic: str) -> None:
+    world = worlds()
+    log = records(lifecycle(["one"]).values) if topic == LOG else downloads(5)
+    before = world.content()
+    with pytest.raises(LogLost, match="jumps from offset 2 to 3"):
+        world.project([*log[:2], *log[3:]])
+    assert world.content() == before
 
 
 def test_statistics_count_what_there_is(worlds: Any) -> None:
     world, stream = worlds(), lifecycle(["one", "two"])
-    from tensorfleet.domain.commands import DeleteModel
-
-    stream.add(DeleteModel(), "two")
+    stream.add(c.DeleteModel(), "two")
     world.project(records(stream.values))
     one = world.db.statistics.find_one({"_id": 0})
     assert (one["models"], one["algorithms"], one["statuses"]["active"]) == (1, [["svm", 1]], 1)
