@@ -93,17 +93,8 @@ class KafkaServer:
         return {}
 
     def is_ready(self) -> bool:
-        """Whether the broker lists itself: from then on topics can be made."""
-        try:
-            with socket.create_connection((HOST, self._port), timeout=2) as connection:
-                connection.sendall(METADATA_REQUEST)
-                answer = connection.recv(12, socket.MSG_WAITALL)
-        except OSError:
-            return False
-        if len(answer) < 12:
-            return False
-        _size, _correlation, brokers = struct.unpack(">iii", answer)
-        return bool(brokers > 0)
+        """Whether topics can be made."""
+        return serves_clients(self._port)
 
     def _format(self) -> None:
         """In a folder beside, then renamed: an interrupted format leaves nothing that looks formatted."""
@@ -123,8 +114,26 @@ class KafkaServer:
         self._write_properties(self._data)
 
     def _write_properties(self, data: Path) -> None:
-        text = PROPERTIES.format(host=HOST, port=self._port, controller_port=self._controller_port, logs=data)
-        self._properties.write_text(text)
+        self._properties.write_text(properties(self._port, self._controller_port, data))
+
+
+def properties(port: int, controller_port: int, data: Path) -> str:
+    """The text of server.properties."""
+    return PROPERTIES.format(host=HOST, port=port, controller_port=controller_port, logs=data)
+
+
+def serves_clients(port: int) -> bool:
+    """Whether the broker lists itself: from then on topics can be made."""
+    try:
+        with socket.create_connection((HOST, port), timeout=2) as connection:
+            connection.sendall(METADATA_REQUEST)
+            answer = connection.recv(12, socket.MSG_WAITALL)
+    except OSError:
+        return False
+    if len(answer) < 12:
+        return False
+    _size, _correlation, brokers = struct.unpack(">iii", answer)
+    return bool(brokers > 0)
 
 
 def _java() -> str:

@@ -51,9 +51,14 @@ class MinioServer:
         }
 
     def is_ready(self) -> bool:
-        """As MinIO says itself."""
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{self._port}/minio/health/ready", timeout=2) as reply:
-                return bool(reply.status == 200)
-        except OSError:  # URLError and HTTPError are OSErrors
-            return False
+        """Whether buckets can be made."""
+        return serves_clients(self._port)
+
+
+def serves_clients(port: int) -> bool:
+    """As MinIO says itself."""
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/minio/health/ready", timeout=2) as reply:
+            return bool(reply.status == 200)
+    except OSError:  # URLError and HTTPError are OSErrors
+        return False

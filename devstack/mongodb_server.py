@@ -11,6 +11,13 @@ from devstack.ports import HOST
 
 REPLICA_SET = "rs0"
 NOT_YET_INITIALIZED = 94
+# Where and on which data it runs apart. No 15 s of grace for secondaries that do not exist.
+SETTINGS = (
+    *("--replSet", REPLICA_SET),
+    *("--wiredTigerCacheSizeGB", "1"),
+    *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
+    *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+)
 
 
 class MongodbServer:
@@ -32,47 +39,43 @@ class MongodbServer:
         self._data.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> Sequence[str]:
-        """No socket file in /tmp, and no 15 s of grace for secondaries that do not exist."""
-        return [
-            str(self._mongod),
-            *("--replSet", REPLICA_SET),
-            *("--dbpath", str(self._data)),
-            *("--bind_ip", HOST),
-            *("--port", str(self._port)),
-            *("--wiredTigerCacheSizeGB", "1"),
-            "--nounixsocket",
-            *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
-            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-        ]
+        """No socket file in /tmp."""
+        places = ["--dbpath", str(self._data), "--bind_ip", HOST, "--port", str(self._port), "--nounixsocket"]
+        return [str(self._mongod), *SETTINGS, *places]
 
     def environment(self) -> Mapping[str, str]:
         """Nothing."""
         return {}
 
     def is_ready(self) -> bool:
-        """Whether it is primary; initiates the replica set on the way if need be."""
-        url = f"mongodb://{HOST}:{self._port}/?directConnection=true"
-        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=500, socketTimeoutMS=5000) as client:
-            try:
-                if client.admin.command("hello")["isWritablePrimary"]:
-                    return True
-                self._ensure_configured(client)
-            except PyMongoError:
-                return False  # not up yet, or busy with its election: asked again at once
-            return False
+        """Whether it is primary."""
+        return is_primary(self._port)
 
-    def _ensure_configured(self, client: MongoClient[dict[str, Any]]) -> None:
-        """Initiate the set once; after a change of port, correct the member's address in it."""
-        address = f"{HOST}:{self._port}"
+
+def is_primary(port: int) -> bool:
+    """Whether clients can write; initiates the replica set on the way if need be."""
+    url = f"mongodb://{HOST}:{port}/?directConnection=true"
+    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=500, socketTimeoutMS=5000) as client:
         try:
-            config = client.admin.command("replSetGetConfig")["config"]
-        except OperationFailure as error:
-            if error.code != NOT_YET_INITIALIZED:
-                raise
-            members = [{"_id": 0, "host": address}]
-            client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
-            return
-        if config["members"][0]["host"] != address:
-            config["members"][0]["host"] = address
-            config["version"] += 1
-            client.admin.command("replSetReconfig", config, force=True)
+            if client.admin.command("hello")["isWritablePrimary"]:
+                return True
+            _ensure_configured(client, f"{HOST}:{port}")
+        except PyMongoError:
+            return False  # not up yet, or busy with its election: asked again at once
+        return False
+
+
+def _ensure_configured(client: MongoClient[dict[str, Any]], address: str) -> None:
+    """Initiate the set once; after a change of port, correct the member's address in it."""
+    try:
+        config = client.admin.command("replSetGetConfig")["config"]
+    except OperationFailure as error:
+        if error.code != NOT_YET_INITIALIZED:
+            raise
+        members = [{"_id": 0, "host": address}]
+        client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
+        return
+    if config["members"][0]["host"] != address:
+        config["members"][0]["host"] = address
+        config["version"] += 1
+        client.admin.command("replSetReconfig", config, force=True)
