@@ -1,11 +1,11 @@
 """The command line: `python -m devstack up|down|status|logs|reset|install`."""
 
 import argparse
-import os
 import sys
 
 from devstack.artifacts import SERVERS, TEST_TOOLS
-from devstack.compose import ComposeInstallation, engine_answers
+from devstack.choice import docker_is_chosen
+from devstack.compose import ComposeInstallation
 from devstack.errors import DevstackError
 from devstack.installer import install
 from devstack.native import NativeInstallation
@@ -32,7 +32,7 @@ def main() -> int:
     reset = commands.add_parser("reset", help="stop everything and delete all data")
     reset.add_argument("--yes", action="store_true", help="do not ask")
     installing = commands.add_parser("install", help="install the servers into the cache")
-    installing.add_argument("--test-tools", action="store_true", help="and what the tests need besides")
+    installing.add_argument("--test-tools", action="store_true", help="all that tests need")
     arguments = parser.parse_args()
     try:
         _run(arguments)
@@ -46,7 +46,10 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     if arguments.command == "install":
-        install([*SERVERS, *TEST_TOOLS] if arguments.test_tools else SERVERS)
+        if arguments.test_tools:
+            _install_for_tests()
+        else:
+            install(SERVERS)
         return
     installation = _installation()
     match arguments.command:
@@ -64,17 +67,22 @@ def _run(arguments: argparse.Namespace) -> None:
                 installation.reset()
 
 
+def _install_for_tests() -> None:
+    """Of servers in Docker the images, which would otherwise arrive within the time limit of the first test."""
+    if docker_is_chosen():
+        ComposeInstallation().fetch_servers()
+        install(TEST_TOOLS)
+    else:
+        install([*SERVERS, *TEST_TOOLS])
+
+
 def _installation() -> ComposeInstallation | NativeInstallation:
-    """What TENSORFLEET_STACK says; else what runs natively already; else Docker where its engine answers."""
-    chosen = os.environ.get("TENSORFLEET_STACK", "")
-    if chosen not in ("", "docker", "native"):
-        raise DevstackError(f"TENSORFLEET_STACK is '{chosen}': it must be docker or native")
-    if chosen == "docker":
-        return ComposeInstallation()
-    native = NativeInstallation(REPOSITORY / ".run")
-    if chosen == "native" or native.is_running() or not engine_answers():
-        return native
-    return ComposeInstallation()
+    """One that runs natively already is not left alone for Docker's sake."""
+
+    def native() -> NativeInstallation:
+        return NativeInstallation(REPOSITORY / ".run")
+
+    return ComposeInstallation() if docker_is_chosen(lambda: native().is_running()) else native()
 
 
 def _confirmed() -> bool:

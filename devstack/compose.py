@@ -16,6 +16,10 @@ class ComposeInstallation:
         """Where the registry answers."""
         return int(os.environ.get("PORT") or 8084)
 
+    def fetch_servers(self) -> None:
+        """The images of Kafka, MongoDB and MinIO, where they are missing."""
+        self._run("pull", "--policy", "missing", "kafka", "mongodb", "minio")
+
     def up(self) -> None:
         """Build, start, and wait for the health checks."""
         self._run("up", "--detach", "--build", "--wait", "--wait-timeout", "300")

@@ -1,4 +1,4 @@
-"""Real servers once per session, on free ports, with data in a temporary folder; they end with the session."""
+"""Real servers once per session, on free ports, without data; they end with the session."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devstack.stack import NativeStack
 from tensorfleet.blobs.minio_store import MinioBlobStore
 from tests.processes import RegistryProcesses
+from tests.servers import Servers, fresh_servers
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    with NativeStack(tmp_path_factory.mktemp("servers")) as servers:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with fresh_servers(tmp_path_factory.mktemp("servers")) as servers:
         yield servers
 
 
 @pytest.fixture(scope="session")
-def mongodb_url(stack: NativeStack) -> str:
+def mongodb_url(stack: Servers) -> str:
     return stack.mongodb_url
 
 
 @pytest.fixture
-def blob_store(stack: NativeStack) -> Iterator[MinioBlobStore]:
+def blob_store(stack: Servers) -> Iterator[MinioBlobStore]:
     import asyncio
 
     store = MinioBlobStore.connect(
@@ -38,7 +38,7 @@ def blob_store(stack: NativeStack) -> Iterator[MinioBlobStore]:
 
 
 @pytest.fixture(scope="session")
-def registry_processes(stack: NativeStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProcesses]:
+def registry_processes(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProcesses]:
     processes = RegistryProcesses(stack, tmp_path_factory.mktemp("registry"))
     try:
         processes.start()
@@ -54,7 +54,7 @@ def http(registry_processes: RegistryProcesses) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def own_processes(stack: NativeStack, tmp_path: Path) -> Iterator[RegistryProcesses]:
+def own_processes(stack: Servers, tmp_path: Path) -> Iterator[RegistryProcesses]:
     """Processes for one test alone, which may stop and kill them."""
     processes = RegistryProcesses(stack, tmp_path)
     try:

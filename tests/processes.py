@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from devstack.stack import NativeStack
+from tests.servers import Servers
 
 REPOSITORY = Path(__file__).parents[1]
 READY_SECONDS = 40
@@ -28,7 +28,7 @@ def free_port() -> int:
 class RegistryProcesses:
     """gateway, projector and publisher as child processes; logs in `directory`."""
 
-    def __init__(self, stack: NativeStack, directory: Path) -> None:
+    def __init__(self, stack: Servers, directory: Path) -> None:
         self.registry_id = f"test-{uuid.uuid4().hex[:12]}"
         self.ports = {name: free_port() for name in ("gateway", "projector", "publisher")}
         self.url = f"http://127.0.0.1:{self.ports['gateway']}"

@@ -9,8 +9,9 @@ import uuid
 import httpx
 import pytest
 
-from devstack.stack import NativeStack, ServerName
+from devstack.stack import ServerName
 from tests.processes import RegistryProcesses
+from tests.servers import Servers
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -49,7 +50,7 @@ def test_a_gateway_that_ends_keeps_what_it_acknowledged(own_processes: RegistryP
 
 @pytest.mark.parametrize("server", ["kafka", "mongodb", "minio"])
 def test_a_stopped_server_is_a_503_and_comes_back_by_itself(
-    stack: NativeStack, own_processes: RegistryProcesses, server: ServerName
+    stack: Servers, own_processes: RegistryProcesses, server: ServerName
 ) -> None:
     own_processes.start()
     with httpx.Client(base_url=own_processes.url, timeout=30) as http:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import uuid
 
-from devstack.stack import NativeStack
 from services.publisher.session import Publisher
 from tensorfleet.domain import events as e
 from tensorfleet.domain.commands import DeleteModel
@@ -15,6 +14,7 @@ from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tests.builders import CODEC, MODEL_ID, envelope, lifecycle, registration
 from tests.integration.kafka_world import KafkaWorld
+from tests.servers import Servers
 
 
 def publish(world: KafkaWorld, wanted: int) -> int:
@@ -37,7 +37,7 @@ def publish(world: KafkaWorld, wanted: int) -> int:
         thread.join()
 
 
-def test_the_feed_is_the_accepted_events_each_once_over_restarts(stack: NativeStack) -> None:
+def test_the_feed_is_the_accepted_events_each_once_over_restarts(stack: Servers) -> None:
     world, stream = KafkaWorld(stack.kafka_bootstrap), lifecycle(["one", "two"])
     events = len(stream.values) - 1
     stream.raw(b"x", b"garbage")

@@ -11,10 +11,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from devstack.stack import NativeStack
 from tensorfleet.domain.errors import TopicMismatch
 from tensorfleet.kafka.topics import prepare_topics
 from tests.integration.kafka_world import KafkaWorld
+from tests.servers import Servers
 
 
 def refusal(world: KafkaWorld) -> str:
@@ -27,12 +27,12 @@ def refusal(world: KafkaWorld) -> str:
     raise AssertionError("the start was never refused")
 
 
-def test_preparing_twice_changes_nothing(stack: NativeStack) -> None:
+def test_preparing_twice_changes_nothing(stack: Servers) -> None:
     world = KafkaWorld(stack.kafka_bootstrap)
     assert prepare_topics(world.admin, world.topics.specs, 1) == world.identity
 
 
-def test_a_log_that_forgets_stops_the_start(stack: NativeStack) -> None:
+def test_a_log_that_forgets_stops_the_start(stack: Servers) -> None:
     world = KafkaWorld(stack.kafka_bootstrap)
     entry = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, world.topics.log, incremental_configs=[entry])
@@ -42,7 +42,7 @@ def test_a_log_that_forgets_stops_the_start(stack: NativeStack) -> None:
     assert "retention.ms is 1000, must be -1" in refusal(world)
 
 
-def test_another_number_of_partitions_stops_the_start(stack: NativeStack) -> None:
+def test_another_number_of_partitions_stops_the_start(stack: Servers) -> None:
     world = KafkaWorld(stack.kafka_bootstrap)
     admin = AdminClient(world.admin)
     for future in admin.create_partitions([NewPartitions(world.topics.log, 2)]).values():
