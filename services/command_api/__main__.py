@@ -56,6 +56,7 @@ async def main(settings: Settings) -> None:
             return None if await blobs.available() else "object storage does not answer"
 
         async def numbers() -> dict[str, Any]:
+            commands.measure(metrics)
             return {"projection_lag_events": lag.events, "projection_lag_seconds": lag.seconds}
 
         checks: dict[str, Check] = {
@@ -64,8 +65,14 @@ async def main(settings: Settings) -> None:
             "model_registry": commands.check_ownership,
         }
         health = Health("command-api", checks, numbers)
-        routers = [health_routes(health, metrics), *commands.routers]
-        app = make_app("TensorFleet Model Registry: commands", settings, metrics, routers)
+        routers = [*commands.routers, health_routes(health, metrics)]
+        app = make_app(
+            "TensorFleet Model Registry: commands",
+            metrics,
+            routers,
+            cors_origins=settings.cors_origins,
+            on_unexpected=lifeline.fail,
+        )
         await serve(app, settings, lifeline)
 
 

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, Protocol
 
-from services.command_api.batch import Batch, BatchDecider
+from services.command_api.batch import Batch, BatchDecider, Pending
 from services.command_api.memory import CommandMemory
 from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission, receipt_for
 from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.domain.events import ModelRegistered
 from tensorfleet.domain.guard import NO_HASH, Verdict
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
 from tensorfleet.events.fold import Judged, LogFold
@@ -59,6 +60,7 @@ class Observer(Protocol):
 
     def judged(self, partition: int, verdict: str) -> None: ...
     def state_changed(self, partition: int, state: str) -> None: ...
+    def registered(self, algorithm: str) -> None: ...
 
 
 class Partition:
@@ -134,8 +136,8 @@ class Partition:
         self._observer.judged(self.number, judged.verdict or "unreadable")
         if judged.verdict is Verdict.ACCEPTED:
             receipt = self._remember(judged, offset)
-            if sent is not None and not sent.submission.done.done():
-                sent.submission.done.set_result(receipt)
+            if sent is not None:
+                self._answer(sent, receipt)
         elif judged.verdict is Verdict.CLAIM:
             self._owner_changed(judged)
         elif judged.verdict is Verdict.CLAIM_IGNORED:
@@ -148,6 +150,12 @@ class Partition:
         answered = sent is not None and judged.verdict is Verdict.ACCEPTED
         if answered and self._batch is not None and not self._batch.pending:
             self._finish_batch()
+
+    def _answer(self, sent: Pending, receipt: Receipt) -> None:
+        if isinstance(sent.envelope.event, ModelRegistered):
+            self._observer.registered(sent.envelope.event.algorithm)
+        if not sent.submission.done.done():
+            sent.submission.done.set_result(receipt)
 
     def _remember(self, judged: Judged, offset: int) -> Receipt:
         envelope = judged.envelope

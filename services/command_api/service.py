@@ -39,6 +39,10 @@ class CommandSide:
     bus: CommandBus
     routers: tuple[APIRouter, ...]
 
+    def measure(self, metrics: Metrics) -> None:
+        for one in self.bus.partitions:
+            metrics.queue_depth.labels(one.number).set(one.queued)
+
     async def check_ownership(self) -> str | None:
         if self.bus.ready:
             return None

@@ -15,9 +15,8 @@ from starlette.responses import Response
 from services.command_api.routes import CommandHttp, caller_of, version_parameter
 from tensorfleet.blobs.filenames import format_of, safe_filename
 from tensorfleet.blobs.store import BlobStore
-from tensorfleet.domain.errors import InvalidCommand, Malformed, TooLarge
+from tensorfleet.domain.errors import InvalidCommand, Malformed, TooLarge, UnsupportedMediaType
 from tensorfleet.domain.events import BlobFile
-from tensorfleet.http.json import UnsupportedMediaType
 from tensorfleet.http.multipart import file_part
 from tensorfleet.http.openapi import upload_docs
 

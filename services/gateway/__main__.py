@@ -59,7 +59,7 @@ async def main(settings: QuerySettings) -> None:
         queries = query_routes(
             reads=reads,
             blobs=blobs,
-            downloads=KafkaDownloadLog(producer, topics, Codec(catalogue), _now),
+            downloads=KafkaDownloadLog(producer, topics, Codec(catalogue), _now, metrics),
             waiter=watch,
             catalogue=catalogue,
             topics=topics,
@@ -70,8 +70,15 @@ async def main(settings: QuerySettings) -> None:
             download_timeout_seconds=settings.download_timeout,
         )
         health = gateway_health(KafkaCheck(admin), reads, blobs, commands, ProjectionLag(commands.bus, watch), metrics)
-        routers = [health_routes(health, metrics), *commands.routers, queries]
-        await serve(make_app("TensorFleet Model Registry", settings, metrics, routers), settings, lifeline)
+        routers = [*commands.routers, *queries, health_routes(health, metrics)]
+        app = make_app(
+            "TensorFleet Model Registry",
+            metrics,
+            routers,
+            cors_origins=settings.cors_origins,
+            on_unexpected=lifeline.fail,
+        )
+        await serve(app, settings, lifeline)
 
 
 def _now() -> int:

@@ -19,13 +19,11 @@ _LEAST_FREE_BYTES = 100 * 10**6
 def gateway_health(
     check_kafka: Check, reads: ReadModels, blobs: BlobStore, commands: CommandSide, lag: ProjectionLag, metrics: Metrics
 ) -> Health:
-    queries = query_health(reads, blobs)
+    queries = query_health(reads, blobs, metrics)
 
     async def numbers() -> dict[str, Any]:
         found = await queries.numbers()
-        metrics.active_models.set(found.get("active_models", 0))
-        for one in commands.bus.partitions:
-            metrics.queue_depth.labels(one.number).set(one.queued)
+        commands.measure(metrics)
         return {**found, "projection_lag_events": lag.events, "projection_lag_seconds": lag.seconds}
 
     checks = {

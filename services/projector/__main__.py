@@ -53,7 +53,13 @@ async def main(settings: Settings) -> None:
             return {"projection_lag_events": sum(projector.lag.values())}
 
         health = Health("projector", {"kafka": check_kafka, "projection": check_projection}, numbers)
-        app = make_app("TensorFleet projector", settings, metrics, [health_routes(health, metrics)])
+        app = make_app(
+            "TensorFleet projector",
+            metrics,
+            [health_routes(health, metrics)],
+            cors_origins=settings.cors_origins,
+            on_unexpected=lifeline.fail,
+        )
         projecting = lifeline.spawn(asyncio.to_thread(projector.run))
         try:
             await serve(app, settings, lifeline)

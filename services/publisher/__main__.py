@@ -77,7 +77,13 @@ async def main(settings: Settings) -> None:
     health = Health("publisher", {"kafka": KafkaCheck(admin), "publishing": sessions.check}, numbers)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(lifeline.close)
-        app = make_app("TensorFleet publisher", settings, metrics, [health_routes(health, metrics)])
+        app = make_app(
+            "TensorFleet publisher",
+            metrics,
+            [health_routes(health, metrics)],
+            cors_origins=settings.cors_origins,
+            on_unexpected=lifeline.fail,
+        )
         publishing = lifeline.spawn(asyncio.to_thread(sessions.run))
         try:
             await serve(app, settings, lifeline)

@@ -52,7 +52,7 @@ async def main(settings: QuerySettings) -> None:
         routes = query_routes(
             reads=reads,
             blobs=blobs,
-            downloads=KafkaDownloadLog(producer, topics, Codec(catalogue), _now),
+            downloads=KafkaDownloadLog(producer, topics, Codec(catalogue), _now, metrics),
             waiter=watch,
             catalogue=catalogue,
             topics=topics,
@@ -62,8 +62,15 @@ async def main(settings: QuerySettings) -> None:
             position_wait_seconds=settings.projection_wait,
             download_timeout_seconds=settings.download_timeout,
         )
-        routers = [health_routes(query_health(reads, blobs), metrics), routes]
-        await serve(make_app("TensorFleet Model Registry: queries", settings, metrics, routers), settings, lifeline)
+        routers = [*routes, health_routes(query_health(reads, blobs, metrics), metrics)]
+        app = make_app(
+            "TensorFleet Model Registry: queries",
+            metrics,
+            routers,
+            cors_origins=settings.cors_origins,
+            on_unexpected=lifeline.fail,
+        )
+        await serve(app, settings, lifeline)
 
 
 def _now() -> int:

@@ -34,17 +34,17 @@ def query_routes(
     max_page_size: int = 100,
     position_wait_seconds: float = 2.0,
     download_timeout_seconds: float = 600.0,
-) -> APIRouter:
-    gate = ReadGate(waiter, position_wait_seconds)
+) -> tuple[APIRouter, ...]:
+    gate = ReadGate(waiter, position_wait_seconds, topics.partitions)
     cursors = Cursors(cursor_key)
-    router = APIRouter()
-    # The literal paths below /models come before /models/{model_id}, which would take them for ids.
-    router.include_router(list_routes(gate, Lists(reads, cursors, max_page_size)))
-    router.include_router(ranking_routes(gate, reads, clock, max_page_size))
-    router.include_router(comparison_routes(gate, reads))
-    router.include_router(statistics_routes(gate, reads, clock))
-    router.include_router(model_routes(gate, reads))
-    router.include_router(history_routes(gate, reads, cursors, max_page_size))
-    router.include_router(download_routes(gate, reads, blobs, downloads, download_timeout_seconds))
-    router.include_router(schema_routes(catalogue, topics))
-    return router
+    return (
+        # The literal paths below /models come before /models/{model_id}, which would take them for ids.
+        list_routes(gate, Lists(reads, cursors, max_page_size)),
+        ranking_routes(gate, reads, clock, max_page_size),
+        comparison_routes(gate, reads),
+        statistics_routes(gate, reads, clock),
+        model_routes(gate, reads),
+        history_routes(gate, reads, cursors, max_page_size),
+        download_routes(gate, reads, blobs, downloads, download_timeout_seconds),
+        schema_routes(catalogue, topics),
+    )

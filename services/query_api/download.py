@@ -16,8 +16,8 @@ from services.query_api.ports import DownloadLog
 from services.query_api.ranges import NotSatisfiable, Part, requested_part
 from services.query_api.transfer import Transfer, Uncounted
 from tensorfleet.blobs.filenames import content_disposition, safe_filename
-from tensorfleet.blobs.store import BlobMissing, BlobStore
-from tensorfleet.domain.errors import BlobsUnavailable, FileNotFound
+from tensorfleet.blobs.store import BlobStore
+from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, FileNotFound
 from tensorfleet.domain.events import Status
 from tensorfleet.http.conditional import is_unchanged, range_still_applies
 from tensorfleet.mongo.read_models import Document, ReadModels

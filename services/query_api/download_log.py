@@ -15,6 +15,7 @@ from tensorfleet.events.codec import Codec
 from tensorfleet.events.envelope import Envelope
 from tensorfleet.events.headers import cloud_event_headers
 from tensorfleet.events.topics import Topics
+from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka.producer import LoopProducer
 
 ACKNOWLEDGMENT_SECONDS: Final = 8.0
@@ -25,11 +26,12 @@ _NO_PREVIOUS: Final = bytes(32)
 class KafkaDownloadLog:
     """A DownloadLog. The events belong to no stream: no ownership, no sequence, no hash chain."""
 
-    def __init__(self, producer: LoopProducer, topics: Topics, codec: Codec, clock: Clock) -> None:
+    def __init__(self, producer: LoopProducer, topics: Topics, codec: Codec, clock: Clock, metrics: Metrics) -> None:
         self._producer = producer
         self._topics = topics
         self._codec = codec
         self._clock = clock
+        self._metrics = metrics
 
     async def record(
         self, model_id: str, model_name: str, version: str, algorithm: str, size_bytes: int, actor: str
@@ -62,3 +64,4 @@ class KafkaDownloadLog:
             raise LogUnavailable(
                 f"Kafka did not acknowledge the download within {ACKNOWLEDGMENT_SECONDS:g} s."
             ) from None
+        self._metrics.downloaded(algorithm)

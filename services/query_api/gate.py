@@ -23,7 +23,8 @@ VERSION: Final = Parameter("version", "A version like v1.0; without it: the newe
 
 
 class ReadGate:
-    def __init__(self, waiter: PositionWaiter, wait_seconds: float) -> None:
+    def __init__(self, waiter: PositionWaiter, wait_seconds: float, partitions: int) -> None:
+        self._partitions = partitions
         self._waiter = waiter
         self._wait_seconds = wait_seconds
 
@@ -31,6 +32,9 @@ class ReadGate:
         """InvalidCommand or Malformed for bad parameters; PositionNotReached if the projection is too far behind."""
         parameters = QueryParameters.of(request, accepted)
         positions = _positions(request)
+        for one in positions:
+            if one.partition >= self._partitions:
+                raise InvalidCommand.of(MIN_POSITION, f"{one}: the log has the partitions 0 to {self._partitions - 1}")
         reached = await asyncio.gather(*(self._waiter.wait(one, self._wait_seconds) for one in positions))
         if not all(reached):
             late = positions[reached.index(False)]

@@ -8,10 +8,11 @@ from services.query_api.statistics import totals
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain.errors import ReadModelsUnavailable
 from tensorfleet.http.health import Health
+from tensorfleet.http.metrics import Metrics
 from tensorfleet.mongo.read_models import ReadModels
 
 
-def query_health(reads: ReadModels, blobs: BlobStore) -> Health:
+def query_health(reads: ReadModels, blobs: BlobStore, metrics: Metrics) -> Health:
     async def mongodb() -> str | None:
         try:
             await reads.ping()
@@ -27,6 +28,8 @@ def query_health(reads: ReadModels, blobs: BlobStore) -> Health:
             figures = await totals(reads)
         except ReadModelsUnavailable:
             return {}
+        metrics.active_models.set(figures.statuses["active"])
+        metrics.storage_bytes.set(figures.total_size_bytes)
         return {
             "total_models": figures.models,
             "active_models": figures.statuses["active"],

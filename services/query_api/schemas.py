@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from tensorfleet.domain.errors import InvalidCommand, Malformed, NotFound, RegistryError
+from tensorfleet.domain.errors import InvalidCommand, Malformed, RegistryError, SchemaNotFound
 from tensorfleet.events.catalogue import Catalogue, LockedSchema
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.conditional import conditional_json
@@ -27,16 +27,6 @@ ACCEPTED: Final = tuple(
         *("deleted", "deleted_only", "deletedOnly", "deletedAsNegative", "defaultToGlobal", "offset", "limit"),
     )
 )
-
-
-class SchemaNotFound(NotFound):
-    """`error_code` is Confluent's."""
-
-    code = "schema-not-found"
-
-    def __init__(self, error_code: int, detail: str) -> None:
-        super().__init__(detail)
-        self.error_code = error_code
 
 
 def schema_routes(catalogue: Catalogue, topics: Topics) -> APIRouter:

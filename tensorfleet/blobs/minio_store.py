@@ -23,8 +23,8 @@ from tensorfleet.blobs.intake import Intake
 from tensorfleet.blobs.minio_client import NoSuchBlob, translated
 from tensorfleet.blobs.minio_reader import MinioReader, close_response
 from tensorfleet.blobs.pipe import Pipe, PipeBroken
-from tensorfleet.blobs.store import BlobMissing, StoredBlob
-from tensorfleet.domain.errors import BlobsUnavailable, DependencyUnavailable
+from tensorfleet.blobs.store import StoredBlob
+from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, DependencyUnavailable
 
 SMALL_BYTES = 8 * 1024 * 1024
 PART_BYTES = 16 * 1024 * 1024

@@ -7,18 +7,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from tensorfleet.domain.errors import NotFound
-
-
-class BlobMissing(NotFound):
-    """No blob has this checksum, though something refers to it."""
-
-    code = "blob-missing"
-
-    def __init__(self, checksum: str) -> None:
-        super().__init__(f"There is no stored file with the checksum sha256:{checksum}.")
-        self.checksum = checksum
-
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:

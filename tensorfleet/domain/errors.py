@@ -11,8 +11,11 @@ RegistryError
 ├── NotFound
 │   ├── ModelNotFound
 │   ├── VersionNotFound
-│   └── FileNotFound
+│   ├── FileNotFound
+│   ├── BlobMissing           something refers to a file that storage does not hold
+│   └── SchemaNotFound
 ├── Malformed                 what was sent can't be read at all
+│   └── UnsupportedMediaType
 ├── TooLarge
 ├── KeyReused                 an idempotency key came back with another request
 ├── ChecksumMismatch
@@ -136,8 +139,32 @@ class FileNotFound(NotFound):
         self.model_id = model_id
 
 
+class BlobMissing(NotFound):
+    """`checksum` is 64 hex digits."""
+
+    code = "blob-missing"
+
+    def __init__(self, checksum: str) -> None:
+        super().__init__(f"There is no stored file with the checksum sha256:{checksum}.")
+        self.checksum = checksum
+
+
+class SchemaNotFound(NotFound):
+    """`error_code` is the one that the Confluent Schema Registry gives."""
+
+    code = "schema-not-found"
+
+    def __init__(self, error_code: int, detail: str) -> None:
+        super().__init__(detail)
+        self.error_code = error_code
+
+
 class Malformed(RegistryError):
     code = "malformed"
+
+
+class UnsupportedMediaType(Malformed):
+    code = "unsupported-media-type"
 
 
 class TooLarge(RegistryError):

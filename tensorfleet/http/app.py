@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from tensorfleet.http import problems
 from tensorfleet.http.metrics import Metrics, RequestMetrics
-from tensorfleet.settings import Settings
+from tensorfleet.http.problem_pages import problem_pages
 
 _ABOUT = "An event-sourced registry for machine-learning models. Errors are problem answers (RFC 9457)."
 
 
-def make_app(title: str, settings: Settings, metrics: Metrics, routers: Sequence[APIRouter]) -> FastAPI:
+def make_app(
+    title: str,
+    metrics: Metrics,
+    routers: Sequence[APIRouter],
+    *,
+    cors_origins: str,
+    on_unexpected: Callable[[BaseException], None],
+) -> FastAPI:
+    """`cors_origins`: separated by commas, none allows none. `on_unexpected` is given every error that is no answer."""
     app = FastAPI(title=title, version="1.0.0", description=_ABOUT, redirect_slashes=False)
-    problems.install(app)
+    problems.install(app, on_unexpected)
+    app.router.routes.extend(problem_pages().routes)
     for router in routers:
-        app.include_router(router)
+        # Not include_router: it keeps the router as a level of its own, and matching by levels costs twice the time.
+        app.router.routes.extend(router.routes)
     app.add_middleware(RequestMetrics, metrics=metrics)
-    if settings.cors_origins:
+    if cors_origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=[one.strip() for one in settings.cors_origins.split(",")],
+            allow_origins=[one.strip() for one in cors_origins.split(",")],
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=["*"],

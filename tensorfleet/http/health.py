@@ -89,6 +89,7 @@ def health_routes(health: Health, metrics: Metrics) -> APIRouter:
 
     @router.get("/metrics", operation_id="get_metrics", summary="Prometheus metrics")
     async def exposition() -> Response:
+        await health.numbers()  # which sets the gauges
         return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return router

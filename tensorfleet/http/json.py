@@ -12,14 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from tensorfleet.domain import limits
-from tensorfleet.domain.errors import InvalidCommand, Malformed, TooLarge
+from tensorfleet.domain.errors import InvalidCommand, Malformed, TooLarge, UnsupportedMediaType
 
 Body = TypeVar("Body", bound=BaseModel)
 MAX_DEPTH = 64
-
-
-class UnsupportedMediaType(Malformed):
-    code = "unsupported-media-type"
 
 
 def dumps(value: Any) -> bytes:

@@ -41,7 +41,13 @@ class Metrics:
         self.dead_letters = Counter("dead_letters_total", "Records dead-lettered", ["reason"], registry=own)
         self._algorithms: set[str] = set()
 
-    def algorithm_label(self, algorithm: str) -> str:
+    def downloaded(self, algorithm: str) -> None:
+        self.downloads.labels(self._label(algorithm)).inc()
+
+    def registered(self, algorithm: str) -> None:
+        self.registrations.labels(self._label(algorithm)).inc()
+
+    def _label(self, algorithm: str) -> str:
         if algorithm not in self._algorithms:
             if len(self._algorithms) >= _MOST_ALGORITHMS:
                 return "other"

@@ -11,8 +11,7 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from tensorfleet.domain.errors import InvalidCommand, Malformed, TooLarge
-from tensorfleet.http.json import UnsupportedMediaType
+from tensorfleet.domain.errors import InvalidCommand, Malformed, TooLarge, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

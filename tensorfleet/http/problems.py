@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import compile_path
 
 from tensorfleet.domain import errors
 from tensorfleet.domain.errors import FieldError, InvalidCommand, RegistryError
-from tensorfleet.http.json import UnsupportedMediaType, dumps
+from tensorfleet.http.json import dumps
+from tensorfleet.http.problem_pages import PAGE
 
 STATUS_OF: Mapping[type[RegistryError], int] = {
     errors.InvalidCommand: 422,
     errors.Rejected: 409,
     errors.NotFound: 404,
-    UnsupportedMediaType: 415,
+    errors.UnsupportedMediaType: 415,
     errors.Malformed: 400,
     errors.TooLarge: 413,
     errors.KeyReused: 422,
@@ -28,7 +30,8 @@ STATUS_OF: Mapping[type[RegistryError], int] = {
     errors.PositionNotReached: 504,
     errors.DependencyUnavailable: 503,
 }
-_CODES = {404: "no-such-route", 405: "method-not-allowed", 416: "range-not-satisfiable"}
+HTTP_CODES = {404: "no-such-route", 405: "method-not-allowed", 416: "range-not-satisfiable"}
+INTERNAL = "internal-error"
 
 
 def status_of(error: RegistryError) -> int:
@@ -57,8 +60,8 @@ def problem_response(members: Mapping[str, Any], headers: Mapping[str, str] | No
     return Response(dumps(members), int(members["status"]), headers, media_type="application/problem+json")
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem answer. What is no RegistryError stays an error: it ends the process."""
+def install(app: FastAPI, on_unexpected: Callable[[BaseException], None]) -> None:
+    """Make every error of `app` a problem answer. What is no answer is given to `on_unexpected` as well."""
 
     async def on_registry_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, RegistryError)
@@ -66,7 +69,7 @@ def install(app: FastAPI) -> None:
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        code = _CODES.get(error.status_code, "http-error")
+        code = HTTP_CODES.get(error.status_code, "http-error")
         detail = f"{request.method} {_printable(request.url.path)}: {error.detail}."
         headers = dict(error.headers or {})
         if error.status_code == 405:
@@ -77,6 +80,12 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return problem_response(problem_members(invalid(error.errors())))
 
+    async def on_surprise(_: Request, error: Exception) -> Response:
+        if not isinstance(error, ClientDisconnect) and not isinstance(error.__cause__, ClientDisconnect):
+            on_unexpected(error)
+        return problem_response(_members(500, INTERNAL, "The registry met an error that it does not know."))
+
+    app.add_exception_handler(Exception, on_surprise)
     app.add_exception_handler(RegistryError, on_registry_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)
@@ -105,7 +114,7 @@ def _message(error: Mapping[str, Any]) -> str:
 def _members(status: int, code: str, detail: str) -> dict[str, Any]:
     title = HTTPStatus(status).phrase
     return {
-        "type": f"/docs/problems#{code}",
+        "type": f"{PAGE}#{code}",
         "title": title,
         "status": status,
         "detail": _printable(detail),

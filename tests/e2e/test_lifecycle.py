@@ -25,6 +25,19 @@ def test_a_registered_model_is_read_at_once(http: httpx.Client) -> None:
     assert document["position"] == answer.headers["X-Registry-Position"]
 
 
+def test_what_happens_is_counted_for_prometheus(http: httpx.Client) -> None:
+    algorithm = f"a{uuid.uuid4().hex[:8]}"
+    model_id = register(http, algorithm=algorithm)
+    http.post(f"/api/v1/models/{model_id}/upload", files={"file": ("m.bin", CONTENT)})
+    http.get(f"/api/v1/models/{model_id}/download")
+    lines = http.get("/metrics").text.splitlines()
+    assert f'model_registrations_total{{algorithm="{algorithm}"}} 1.0' in lines
+    assert f'model_downloads_total{{algorithm="{algorithm}"}} 1.0' in lines
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert float(values["active_models_total"]) >= 1
+    assert float(values["storage_usage_bytes"]) >= len(CONTENT)
+
+
 def test_a_name_is_taken_once(http: httpx.Client) -> None:
     name = f"n {uuid.uuid4()}"
     first = http.post("/api/v1/models", json={"name": name, "algorithm": "svm"}).json()

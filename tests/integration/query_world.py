@@ -17,18 +17,18 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import uvicorn
-from fastapi import FastAPI
 from pymongo import MongoClient
 from pymongo.database import Database
 
 from services.query_api.app import query_routes
-from tensorfleet.blobs.store import BlobMissing, StoredBlob
-from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.blobs.store import StoredBlob
+from tensorfleet.domain.errors import BlobMissing, LogUnavailable
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.topics import Topics
-from tensorfleet.http import problems
+from tensorfleet.http.app import make_app
+from tensorfleet.http.metrics import Metrics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.read_models import ReadModels, connect, ensure_indexes
 
@@ -128,6 +128,7 @@ class World:
     blobs: MemoryBlobs
     downloads: MemoryDownloads
     port: int = 0
+    unexpected: list[BaseException] = field(default_factory=list)
 
     def get(self, target: str, method: str = "GET", **headers: str) -> Answer:
         """`target` goes out byte for byte; `_` in header names stands for `-`. IncompleteRead if it is cut short."""
@@ -294,9 +295,7 @@ def _serving(one: World, mongodb_url: str, database: str, settings: dict[str, An
                 **settings,
             }
         )
-        app = FastAPI(redirect_slashes=False)
-        problems.install(app)
-        app.include_router(routes)
+        app = make_app("test", Metrics(), routes, cors_origins="", on_unexpected=one.unexpected.append)
         config = uvicorn.Config(app, log_level="error", lifespan="off")
         servers.append(uvicorn.Server(config))
         started.set()
@@ -312,6 +311,7 @@ def _serving(one: World, mongodb_url: str, database: str, settings: dict[str, An
     finally:
         servers[0].should_exit = True
         thread.join(10)
+    assert one.unexpected == []
 
 
 def walk(one: World, target: str) -> list[str]:

@@ -15,8 +15,8 @@ from minio.error import S3Error
 from urllib3 import BaseHTTPResponse
 
 from tensorfleet.blobs.minio_store import MinioBlobStore
-from tensorfleet.blobs.store import BlobMissing, StoredBlob
-from tensorfleet.domain.errors import BlobsUnavailable, ChecksumMismatch, TooLarge
+from tensorfleet.blobs.store import StoredBlob
+from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, ChecksumMismatch, TooLarge
 
 MIB = 1024 * 1024
 NO_LIMIT = 1 << 50

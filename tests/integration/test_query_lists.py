@@ -276,7 +276,7 @@ def test_a_read_waits_for_the_position_that_it_names(registry: World) -> None:
     assert registry.get(MODELS, X_Registry_Min_Position="3:8, 3:9").status == 200
     late = registry.get(MODELS, X_Registry_Min_Position="3:10")
     assert (late.status, late.json["code"]) == (504, "position-not-reached")
-    for wrong in ("3", "a:b", "3:-1", "3:1_0", "3:4:5", ",", "3:" + "9" * 40):
+    for wrong in ("3", "a:b", "3:-1", "3:1_0", "3:4:5", ",", "3:" + "9" * 40, "6:0", "99:1"):
         assert registry.get(MODELS, X_Registry_Min_Position=wrong).status == 422
 
 

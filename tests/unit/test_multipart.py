@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tensorfleet.domain.errors import InvalidCommand, Malformed, RegistryError, TooLarge
-from tensorfleet.http.json import UnsupportedMediaType
+from tensorfleet.domain.errors import InvalidCommand, Malformed, RegistryError, TooLarge, UnsupportedMediaType
 from tensorfleet.http.multipart import FilePart, file_part
 
 TYPE = "multipart/form-data; boundary=frontier"

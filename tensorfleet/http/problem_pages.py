@@ -1,0 +1,57 @@
+"""What each kind of problem means: the page that the `type` of every problem answer points to."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse
+
+PAGE: Final = "/docs/problems"
+MEANINGS: Final = {
+    "malformed": "The request can't be read: not JSON, not UTF-8, nested too deep, or cut off.",
+    "unsupported-media-type": "Send JSON as application/json, a file as multipart/form-data or octet-stream.",
+    "invalid": "The request parses, and a field, parameter or header of it is wrong; `errors` names each.",
+    "idempotency-key-reused": "The Idempotency-Key came before, with another request. Use a new key.",
+    "checksum-mismatch": "The file that came is not the one that X-File-Checksum announced. Nothing was recorded.",
+    "too-large": "The body or file is larger than the limit that `detail` names.",
+    "not-found": "What the path names does not exist.",
+    "model-not-found": "No model has this id, or it was deleted.",
+    "version-not-found": "The model has no such version, or the version was deleted.",
+    "file-not-found": "The model or version has no file yet.",
+    "schema-not-found": "There is no schema, subject or schema version of this name.",
+    "blob-missing": "The file is on record and missing from storage.",
+    "no-such-route": "There is nothing at this path.",
+    "method-not-allowed": "The path takes other methods; the header Allow names them.",
+    "range-not-satisfiable": "The file does not have the range of bytes that was asked for.",
+    "conflict": "The state of the model forbids this.",
+    "name-taken": "A model of this name exists; `model_id` is its id.",
+    "version-has-file": "The version has another file, and a version's file never changes. Make a new version.",
+    "last-version": "The last version of a model can't be deleted. Delete the model.",
+    "blobs-gone": "The deleted model can't be restored, because its files were removed after the grace period.",
+    "command-still-running": "A request with the same Idempotency-Key is under way. Ask again in a moment.",
+    "http-error": "The request is not one that this server understands.",
+    "internal-error": "An error of the registry itself. The process ends and starts again; its log has the cause.",
+    "dependency-unavailable": "A server that the request needs does not answer. Try again after `retry_after` seconds.",
+    "log-unavailable": "Kafka does not take commands at the moment. Nothing was changed; try again.",
+    "outcome-unknown": "Kafka has not confirmed the command in time. Ask again with the same Idempotency-Key.",
+    "read-models-unavailable": "MongoDB does not answer at the moment. Try again.",
+    "blobs-unavailable": "Object storage does not answer at the moment. Try again.",
+    "position-not-reached": "The read models do not contain the position of X-Registry-Min-Position yet. Try again.",
+}
+"""By the `code` of the answer."""
+
+
+def problem_pages() -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    rows = "".join(
+        f'<dt id="{code}"><code>{code}</code></dt><dd>{escape(meaning)}</dd>' for code, meaning in MEANINGS.items()
+    )
+    page = f'<!doctype html><html lang="en"><title>Problems</title><h1>Problems</h1><dl>{rows}</dl></html>'
+
+    @router.get(PAGE)
+    async def problems() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    return router
