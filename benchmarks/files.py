@@ -20,7 +20,7 @@ from benchmarks.table import Row, median
 from devstack.ports import HOST
 from devstack.stack import NativeStack
 
-ROUNDS, SIZE, GOAL, MOST_MEMORY = 3, 256 * 1024 * 1024, 0.8, 250 * 10**6
+ROUNDS, SIZE, GOAL, MOST_MEMORY = 3, 1024 * 1024 * 1024, 0.8, 250 * 10**6
 BLOCK = 1024 * 1024
 PART = 16 * 1024 * 1024
 _MEBIBYTE = 1024 * 1024

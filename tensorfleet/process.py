@@ -67,6 +67,10 @@ class Lifeline:
 class _Server(uvicorn.Server):
     """A signal only asks it to end. uvicorn's own handling raises the signal again, in the midst of our closing."""
 
+    def __init__(self, config: uvicorn.Config, on_ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ending = on_ending
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
@@ -75,11 +79,17 @@ class _Server(uvicorn.Server):
         yield
 
     def _ask_to_end(self) -> None:
+        self._on_ending()
         self.should_exit = True
 
 
-async def serve(app: ASGIApp, settings: Settings, lifeline: Lifeline) -> None:
-    """Serve HTTP until a signal or the first unexpected error, which is raised."""
+async def serve(
+    app: ASGIApp, settings: Settings, lifeline: Lifeline, on_ending: Callable[[], None] = lambda: None
+) -> None:
+    """Serve HTTP until a signal or the first unexpected error, which is raised.
+
+    `on_ending` is called on the signal, while requests under way still run.
+    """
     server = _Server(
         uvicorn.Config(
             app,
@@ -91,7 +101,8 @@ async def serve(app: ASGIApp, settings: Settings, lifeline: Lifeline) -> None:
             server_header=False,
             timeout_graceful_shutdown=8,
             h11_max_incomplete_event_size=64 * 1024,
-        )
+        ),
+        on_ending,
     )
     serving = asyncio.create_task(server.serve())
     failing = asyncio.create_task(lifeline.wait())

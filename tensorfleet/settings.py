@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
@@ -46,12 +47,18 @@ class Settings(BaseSettings):
     max_file_size: ByteSize = 500 * 10**6
     max_page_size: int = Field(default=100, ge=1, le=1000)
     download_timeout: int = Field(default=600, ge=1)
-    command_timeout: float = Field(default=8.0, gt=0)
+    command_timeout: float = Field(default=9.5, gt=0)
     projection_wait: float = Field(default=2.0, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
     cors_origins: str = ""
     advertised_url: str = ""
+
+    @property
+    def own_url(self) -> str:
+        """Where other instances reach this one."""
+        host = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        return self.advertised_url or f"http://{host}:{self.port}"
 
     @property
     def kafka(self) -> dict[str, str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
@@ -26,12 +27,13 @@ def free_port() -> int:
 
 
 class RegistryProcesses:
-    """gateway, projector and publisher as child processes; logs in `directory`."""
+    """Services as child processes; logs in `directory`. What follows a dot in a name tells instances apart."""
 
-    def __init__(self, stack: Servers, directory: Path) -> None:
+    def __init__(
+        self, stack: Servers, directory: Path, names: Sequence[str] = ("gateway", "projector", "publisher")
+    ) -> None:
         self.registry_id = f"test-{uuid.uuid4().hex[:12]}"
-        self.ports = {name: free_port() for name in ("gateway", "projector", "publisher")}
-        self.url = f"http://127.0.0.1:{self.ports['gateway']}"
+        self.ports = {name: free_port() for name in names}
         self.kafka_bootstrap = stack.kafka_bootstrap
         self.directory = directory
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -49,36 +51,57 @@ class RegistryProcesses:
             "MAX_FILE_SIZE": "20MB",
         }
 
+    @property
+    def url(self) -> str:
+        return self.url_of("gateway")
+
+    def url_of(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}"
+
     def start(self, *names: str) -> None:
         """Start the named processes (all by default) and wait until they are ready."""
+        self.start_without_waiting(*names)
+        for name in names or tuple(self.ports):
+            self.wait_ready(name)
+
+    def start_without_waiting(self, *names: str) -> None:
         for name in names or tuple(self.ports):
             log = (self.directory / f"{name}.log").open("ab")
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", f"services.{name}"],
+                [sys.executable, "-m", f"services.{name.partition('.')[0]}"],
                 cwd=REPOSITORY,
                 env={**self.environment, "PORT": str(self.ports[name])},
                 stdout=log,
                 stderr=log,
             )
-        for name in names or tuple(self.ports):
-            self.wait_ready(name)
 
     def wait_ready(self, name: str) -> None:
         """Ask until the process says that it is ready; fail with its log if it ends or takes too long."""
+
+        def ready() -> bool:
+            return httpx.get(f"{self.url_of(name)}/health/ready", timeout=5).status_code == 200
+
+        self.wait_until(ready, name)
+
+    def wait_until(self, condition: Callable[[], bool], name: str) -> None:
+        """Ask until `condition` holds; fail with the log of the process `name` if it ends or that takes too long."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self._running[name].poll() is not None:
                 raise AssertionError(f"{name} ended:\n{self.log(name)}")
             try:
-                if httpx.get(f"http://127.0.0.1:{self.ports[name]}/health/ready", timeout=5).status_code == 200:
+                if condition():
                     return
             except httpx.TransportError:
                 pass
             time.sleep(0.05)
-        raise AssertionError(f"{name} was not ready within {READY_SECONDS} s:\n{self.log(name)}")
+        raise AssertionError(f"{name}: not within {READY_SECONDS} s:\n{self.log(name)}")
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text()[-4000:]
+
+    def send_signal(self, name: str, number: int) -> None:
+        self._running[name].send_signal(number)
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> int:
         """End a process and return its exit status."""
@@ -88,6 +111,7 @@ class RegistryProcesses:
 
     def stop_all(self) -> None:
         for process in self._running.values():
+            process.send_signal(signal.SIGCONT)
             process.terminate()
         for process in self._running.values():
             try:

@@ -73,7 +73,7 @@ async def main(settings: Settings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
         )
-        await serve(app, settings, lifeline)
+        await serve(app, settings, lifeline, commands.hand_over)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from services.command_api.memory import CommandMemory
 from services.command_api.submission import CommandKey, Receipt, Submission, receipt_for_nothing
 from tensorfleet.domain.decider import decide
-from tensorfleet.domain.errors import RegistryError, Rejected
+from tensorfleet.domain.errors import CommandStillRunning, KeyReused, RegistryError, Rejected
 from tensorfleet.domain.evolution import evolve
 from tensorfleet.domain.guard import StreamHead
 from tensorfleet.domain.model import Model
@@ -27,10 +27,14 @@ class Pending:
 
 @dataclass(slots=True)
 class Batch:
-    """`pending` by the bytes sent, in the order decided; `quiet` holds the decisions that emitted nothing."""
+    """`pending` by the bytes sent, in the order decided; `quiet` holds the decisions that emitted nothing.
+
+    `keys` are those of the pending commands, by command id.
+    """
 
     pending: dict[bytes, Pending] = field(default_factory=dict)
     quiet: list[tuple[Submission, Receipt | RegistryError]] = field(default_factory=list)
+    keys: dict[str, bytes] = field(default_factory=dict)
 
     def unsettled(self) -> list[Submission]:
         """What has to be decided again if the batch is void, in the order it came."""
@@ -46,6 +50,10 @@ class Batch:
                 submission.done.set_exception(outcome)
 
 
+_Stream = tuple[Model, StreamHead, str]
+"""A model as the batch has left it so far, its head, and its name."""
+
+
 @dataclass(slots=True)
 class BatchDecider:
     """Decides batches for one partition. `now` gives microseconds since 1970, `new_event_id` UUIDs version 7."""
@@ -58,7 +66,7 @@ class BatchDecider:
 
     def decide_all(self, submissions: Iterable[Submission]) -> Batch:
         batch = Batch()
-        overlay: dict[str, tuple[Model, StreamHead]] = {}
+        overlay: dict[str, _Stream] = {}
         for submission in submissions:
             try:
                 self._decide_one(submission, overlay, batch)
@@ -66,15 +74,20 @@ class BatchDecider:
                 batch.quiet.append((submission, error))
         return batch
 
-    def _decide_one(self, one: Submission, overlay: dict[str, tuple[Model, StreamHead]], batch: Batch) -> None:
+    def _decide_one(self, one: Submission, overlay: dict[str, _Stream], batch: Batch) -> None:
         if one.command_hash is not None:
             known = self.memory.recall(CommandKey(one.command_id, one.command_hash))
             if known is not None:
                 batch.quiet.append((one, known))
                 return
+            self._refuse_running(one.command_id, one.command_hash, batch)
         if one.model_id in self.fold.parked:
             raise Rejected("The model's history can't be read; it takes no commands until an operator mends it.")
-        model, head = overlay.get(one.model_id) or (self.fold.model(one.model_id), self.fold.head(one.model_id))
+        model, head, name = overlay.get(one.model_id) or (
+            self.fold.model(one.model_id),
+            self.fold.head(one.model_id),
+            self.fold.names.get(one.model_id, ""),
+        )
         event = decide(one.command, model, one.model_id)
         if event is None:
             read_to = Position(self.partition, max(0, self.fold.next_offset - 1))
@@ -87,7 +100,7 @@ class BatchDecider:
             event_id=self.new_event_id(),
             command_id=one.command_id,
             previous_hash=head.hash,
-            model_name=one.model_name,
+            model_name=one.model_name or name,
             command_hash=one.command_hash,
             occurred_at=self.now(),
             actor=one.actor,
@@ -95,7 +108,18 @@ class BatchDecider:
         )
         value = self.fold.codec.encode(envelope)
         batch.pending[value] = Pending(one, envelope)
+        if one.command_hash is not None:
+            batch.keys[one.command_id] = one.command_hash
         overlay[one.model_id] = (
             evolve(model, event),
             StreamHead(envelope.sequence, hashlib.sha256(value).digest()),
+            envelope.model_name,
         )
+
+    def _refuse_running(self, command_id: str, command_hash: bytes, batch: Batch) -> None:
+        running = batch.keys.get(command_id)
+        if running is None:
+            return
+        if running != command_hash:
+            raise KeyReused("This Idempotency-Key is in use by another request.")
+        raise CommandStillRunning("A request with this Idempotency-Key is still running.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from services.command_api.forwarding import Forwarder, OwnerUnreachable, too_late
 from services.command_api.memory import CommandMemory
-from services.command_api.partition import Partition, State
+from services.command_api.partition import Partition
 from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission
 from tensorfleet.domain import names
 from tensorfleet.domain.commands import Command
@@ -17,7 +19,6 @@ from tensorfleet.domain.errors import (
     KeyReused,
     LogUnavailable,
     ModelNotFound,
-    OutcomeUnknown,
 )
 from tensorfleet.domain.model import Model, NeverRegistered
 from tensorfleet.kafka.follower import Burst
@@ -39,9 +40,12 @@ class Caller:
 class CommandBus:
     """`timeout_seconds` bounds how long a command waits for its outcome."""
 
-    def __init__(self, partitions: Sequence[Partition], memory: CommandMemory, timeout_seconds: float) -> None:
+    def __init__(
+        self, partitions: Sequence[Partition], memory: CommandMemory, forwarder: Forwarder, timeout_seconds: float
+    ) -> None:
         self._partitions = partitions
         self._memory = memory
+        self._forwarder = forwarder
         self._timeout = timeout_seconds
         self._running: dict[str, bytes] = {}
 
@@ -63,15 +67,30 @@ class CommandBus:
 
     @property
     def ready(self) -> bool:
-        return all(one.state is State.OWNING for one in self._partitions)
+        return all(one.serves for one in self._partitions)
 
-    def model(self, model_id: str) -> tuple[str, Model]:
-        """Name and state as folded now. ModelNotFound if the name was never registered, as far as is folded."""
-        fold = self._partition(model_id).fold
-        model = fold.model(model_id)
+    async def model(self, model_id: str) -> Model:
+        """The model as of the log's end, also on an instance that does not own it.
+
+        ModelNotFound if the name was never registered. LogUnavailable if the log's end can't be learnt.
+        """
+        partition = self._partition(model_id)
+        try:
+            await partition.read_to_end()
+        except TimeoutError:
+            raise LogUnavailable("The log's end was not reached in time.") from None
+        model = partition.fold.model(model_id)
         if isinstance(model, NeverRegistered):
             raise ModelNotFound(model_id)
-        return fold.names[model_id], model
+        return model
+
+    def name_of(self, model_id: str) -> str:
+        """The name of a model that `model` has found."""
+        return self._partition(model_id).fold.names[model_id]
+
+    def model_as_folded(self, model_id: str) -> Model:
+        """The model as far as this instance has read: a hint."""
+        return self._partition(model_id).fold.model(model_id)
 
     def is_live(self, model_id: str) -> bool:
         """Whether the name is taken, as far as is folded: a hint, not a decision."""
@@ -100,60 +119,89 @@ class CommandBus:
         if caller.key is not None:
             self._running[caller.key.command_id] = caller.key.hash
         try:
-            return await self._submit(command, model_id, model_name, caller)
+            receipt = await self._submit(command, model_id, model_name, caller)
         finally:
             if caller.key is not None:
                 del self._running[caller.key.command_id]
+        # Without a key of the client, only we can have repeated it.
+        return receipt if caller.key is not None else replace(receipt, replayed=False)
 
     async def _submit(self, command: Command, model_id: str, model_name: str | None, caller: Caller) -> Receipt:
+        """Here, or at the owner; after a hand-over again, with the same command id, until the deadline."""
         partition = self._partition(model_id)
+        command_id = caller.key.command_id if caller.key else uuid.uuid4().hex
         deadline = asyncio.get_running_loop().time() + self._timeout
+        sent = False
         while True:
-            if partition.queued >= MOST_QUEUED:
-                raise LogUnavailable("Too many commands wait for this partition.")
-            submission = self._submission(command, model_id, model_name, caller)
+            submission = self._submission(command, model_id, model_name, command_id, caller)
+            if sent:
+                submission = submission.known_again()
             try:
-                partition.submit(submission)
-                async with asyncio.timeout_at(deadline):
-                    return await asyncio.shield(submission.done)
+                return await self._here(partition, submission, deadline)
             except NotTheOwner as away:
-                await self._await_owner(partition, away, deadline)
-            except TimeoutError:
-                if submission.done.done() and not submission.done.cancelled():
-                    return submission.done.result()
-                not_sent = partition.withdraw(submission)
-                submission.done.cancel()
-                raise _too_late(not_sent) from None
+                owner = away.owner_url
+            if owner is not None:
+                try:
+                    return await self._there(partition, owner, submission.known_again(), deadline, again=sent)
+                except OwnerUnreachable as error:
+                    sent = sent or error.sent
+                except NotTheOwner:
+                    pass
+            if asyncio.get_running_loop().time() + _OWNER_POLL_SECONDS >= deadline:
+                raise too_late(not_sent=not sent)
+            await asyncio.sleep(_OWNER_POLL_SECONDS)
 
-    async def _await_owner(self, partition: Partition, away: NotTheOwner, deadline: float) -> None:
-        if asyncio.get_running_loop().time() + _OWNER_POLL_SECONDS >= deadline:
-            raise LogUnavailable(f"Partition {partition.number} has no owner here yet.") from away
-        await asyncio.sleep(_OWNER_POLL_SECONDS)
+    async def _here(self, partition: Partition, submission: Submission, deadline: float) -> Receipt:
+        if partition.queued >= MOST_QUEUED:
+            raise LogUnavailable("Too many commands wait for this partition.")
+        partition.submit(submission)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.shield(submission.done)
+        except TimeoutError:
+            if submission.done.done() and not submission.done.cancelled():
+                return submission.done.result()
+            not_sent = partition.withdraw(submission)
+            submission.done.cancel()
+            raise too_late(not_sent) from None
 
-    def _submission(self, command: Command, model_id: str, model_name: str | None, caller: Caller) -> Submission:
-        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        name = model_name if model_name is not None else self._partition(model_id).fold.names.get(model_id, "")
+    async def _there(
+        self, partition: Partition, owner: str, submission: Submission, deadline: float, *, again: bool
+    ) -> Receipt:
+        """Forward, and give up on an owner that someone else has followed meanwhile: it may be frozen.
+
+        `again`: an owner may have this command already, under the same id.
+        """
+        seconds = deadline - asyncio.get_running_loop().time()
+        sending = asyncio.ensure_future(self._forwarder.send(owner, submission, seconds))
+        racing: set[asyncio.Future[Any]] = {sending, partition.next_claim}
+        try:
+            await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                raise OwnerUnreachable(sent=True)
+            return sending.result()
+        except CommandStillRunning:
+            if not again:
+                raise
+            raise OwnerUnreachable(sent=True) from None
+        finally:
+            sending.cancel()
+
+    def _submission(
+        self, command: Command, model_id: str, model_name: str | None, command_id: str, caller: Caller
+    ) -> Submission:
         return Submission(
             model_id=model_id,
-            model_name=name,
+            model_name=model_name or "",
             command=command,
-            command_id=caller.key.command_id if caller.key else uuid.uuid4().hex,
+            command_id=command_id,
             command_hash=caller.key.hash if caller.key else None,
             actor=caller.actor,
             traceparent=caller.traceparent,
-            done=done,
+            done=asyncio.get_running_loop().create_future(),
         )
 
     def _partition(self, model_id: str) -> Partition:
         if not names.MODEL_ID.fullmatch(model_id):
             raise ModelNotFound(model_id)
         return self._partitions[names.partition_of(model_id, len(self._partitions))]
-
-
-def _too_late(not_sent: bool) -> LogUnavailable | OutcomeUnknown:
-    if not_sent:
-        return LogUnavailable("The log did not take the command in time. Nothing was changed.")
-    return OutcomeUnknown(
-        "The command was sent to the log, which has not confirmed it in time. Ask again with the same "
-        "Idempotency-Key: it is carried out once."
-    )

@@ -82,7 +82,7 @@ class Partition:
         self.number = number
         self.fold = fold
         self.state = State.REPLAYING
-        self.owner_url: str | None = None
+        self._owner: OwnershipClaimed | None = None
         self._log = log
         self._memory = memory
         self._observer = observer
@@ -97,16 +97,39 @@ class Partition:
         self._queue: deque[Submission] = deque()
         self._batch: Batch | None = None
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._next_claim: asyncio.Future[None] = self._loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def serves(self) -> bool:
+        """Whether commands can be carried out, here or by an owner that is known."""
+        return self.state is State.OWNING or (self.state is State.FOLLOWING and self.elsewhere is not None)
+
+    @property
+    def elsewhere(self) -> str | None:
+        """Where the owner takes commands, if another instance is known to be it."""
+        if self._owner is None or self._owner.instance_id == self._instance_id:
+            return None
+        return self._owner.url
+
+    @property
+    def next_claim(self) -> asyncio.Future[None]:
+        """Done when the owner changes from the one that is known now; shared, so never to be cancelled."""
+        return self._next_claim
+
+    async def read_to_end(self) -> None:
+        """Return when the fold holds all that the log held when this was called. LogUnavailable, TimeoutError."""
+        async with asyncio.timeout(_READ_BACK_SECONDS):
+            await self._read_to(await self._log.end())
 
     @property
     def queued(self) -> int:
         return len(self._queue) + (len(self._batch.pending) if self._batch else 0)
 
     def submit(self, submission: Submission) -> None:
-        """Take a command; its `done` is settled in time. NotTheOwner if another instance is known to own us."""
+        """Take a command; its `done` is settled in time. NotTheOwner if we neither own the partition nor try to."""
         if self.state is State.FOLLOWING and not self._licensed:
-            raise NotTheOwner(self.owner_url)
+            raise NotTheOwner(self.elsewhere)
         self._queue.append(submission)
         self._pump()
 
@@ -171,7 +194,9 @@ class Partition:
         assert judged.envelope is not None
         claim = judged.envelope.event
         assert isinstance(claim, OwnershipClaimed)
-        self.owner_url = claim.url
+        self._owner = claim
+        self._next_claim.set_result(None)
+        self._next_claim = self._loop.create_future()
         if self.state is State.REPLAYING:
             return
         # Whatever was sent before this claim and not read yet carries an older epoch: it is void for ever.
@@ -237,8 +262,7 @@ class Partition:
         Otherwise an owner that was fenced off and does not know it yet could deny what is true.
         """
         try:
-            async with asyncio.timeout(_READ_BACK_SECONDS):
-                await self._read_to(await self._log.end())
+            await self.read_to_end()
         except (LogUnavailable, TimeoutError) as error:
             if self._batch is batch and self.state is State.OWNING:
                 self._suspect(f"the log's end was not reached: {error}")
@@ -328,7 +352,7 @@ class Partition:
         while self._queue:
             submission = self._queue.popleft()
             if not submission.done.done():
-                submission.done.set_exception(NotTheOwner(self.owner_url))
+                submission.done.set_exception(NotTheOwner(self.elsewhere))
 
     def _become(self, state: State) -> None:
         if self.state is not state:

@@ -14,6 +14,7 @@ import uuid_utils
 from fastapi import APIRouter
 
 from services.command_api.bus import CommandBus
+from services.command_api.forwarding import Forwarder, forwarding_routes, forwarding_token
 from services.command_api.log import KafkaLog
 from services.command_api.memory import CommandMemory
 from services.command_api.operations import Operations
@@ -38,6 +39,11 @@ from tensorfleet.settings import Settings
 class CommandSide:
     bus: CommandBus
     routers: tuple[APIRouter, ...]
+    membership: Membership
+
+    def hand_over(self) -> None:
+        """Let others take the partitions. Until they do, what we own is served as before."""
+        self.membership.leave()
 
     def measure(self, metrics: Metrics) -> None:
         for one in self.bus.partitions:
@@ -47,7 +53,7 @@ class CommandSide:
         if self.bus.ready:
             return None
         states = ", ".join(f"{one.number} {one.state}" for one in self.bus.partitions)
-        return f"not every partition is owned yet: {states}"
+        return f"not every partition has an owner yet: {states}"
 
 
 @asynccontextmanager
@@ -63,11 +69,12 @@ async def command_side(
     """Follow the log, join the group, and give up the licence at the end so that a successor begins at once."""
     topics = Topics(settings.registry_id, settings.log_partitions)
     codec, memory = Codec(catalogue), CommandMemory()
-    url = settings.advertised_url or f"http://{settings.host}:{settings.port}"
     instance_id = str(uuid.uuid4())
     numbers = range(topics.partitions)
     partitions: list[Partition] = []
-    bus = CommandBus(partitions, memory, settings.command_timeout)
+    token = forwarding_token(settings.minio_secret_key.get_secret_value())
+    forwarder = Forwarder(token)
+    bus = CommandBus(partitions, memory, forwarder, settings.command_timeout)
     client_id = f"{topics.registry}.command-api"
     follower = Follower(
         configuration.reader(settings.kafka, client_id),
@@ -84,7 +91,7 @@ async def command_side(
             KafkaLog(topics, number, producer, follower, codec.event_schema_id),
             memory,
             metrics,
-            url=url,
+            url=settings.own_url,
             instance_id=instance_id,
             now=lambda: time.time_ns() // 1000,
             new_event_id=lambda: str(uuid_utils.uuid7()),
@@ -102,6 +109,7 @@ async def command_side(
     follower.start()
     membership.start()
     try:
-        yield CommandSide(bus, (command_routes(http), upload_routes(http, blobs, settings.max_file_size)))
+        routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size)
+        yield CommandSide(bus, (*routers, forwarding_routes(partitions, token)), membership)
     finally:
-        await asyncio.gather(membership.stop(), follower.stop())
+        await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tensorfleet.domain.commands import Command
 from tensorfleet.domain.events import BlobFile, ModelVersioned
@@ -40,7 +40,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Submission:
-    """A command that waits for its turn. `done` is settled once: a Receipt, or the error to answer with."""
+    """A command that waits for its turn. `done` is settled once: a Receipt, or the error to answer with.
+
+    `model_name` is that of a model to be registered, else empty: the owner knows the others.
+    """
 
     model_id: str
     model_name: str
@@ -50,6 +53,14 @@ class Submission:
     actor: str
     traceparent: str | None
     done: asyncio.Future[Receipt] = field(repr=False)
+
+    def known_again(self) -> Submission:
+        """The same command so that its owner knows it again if it comes twice, also without a key of the client."""
+        return self if self.command_hash is not None else replace(self, command_hash=NO_KEY)
+
+
+NO_KEY = bytes(32)
+"""The hash of a command that only a forwarding instance may repeat."""
 
 
 class NotTheOwner(Exception):

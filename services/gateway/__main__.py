@@ -78,7 +78,7 @@ async def main(settings: QuerySettings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
         )
-        await serve(app, settings, lifeline)
+        await serve(app, settings, lifeline, commands.hand_over)
 
 
 def _now() -> int:

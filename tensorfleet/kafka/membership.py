@@ -32,9 +32,12 @@ class Membership:
     def start(self) -> None:
         self._thread.start()
 
-    async def stop(self) -> None:
-        """Leave the group, so that another member is licensed at once."""
+    def leave(self) -> None:
+        """Begin to leave the group, so that another member is licensed at once."""
         self._stopping.set()
+
+    async def stop(self) -> None:
+        self.leave()
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
