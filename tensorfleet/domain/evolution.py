@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from tensorfleet.domain import events as e
+from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.domain.model import DeletedModel, Deprecation, LiveModel, Model, VersionState
 from tensorfleet.domain.versions import ModelVersion
 
@@ -16,6 +17,15 @@ class Unfoldable(Exception):
 
 
 def evolve(model: Model, event: e.Event) -> Model:
+    try:
+        return _evolve(model, event)
+    except KeyError as error:
+        raise Unfoldable(f"{type(event).__name__} for the unknown version {error}") from error
+    except InvalidCommand as error:
+        raise Unfoldable(f"{type(event).__name__}: {error.detail}") from error
+
+
+def _evolve(model: Model, event: e.Event) -> Model:
     if isinstance(event, e.ModelRegistered):
         if isinstance(model, LiveModel):
             raise Unfoldable("ModelRegistered for a model that is live")
@@ -24,10 +34,7 @@ def evolve(model: Model, event: e.Event) -> Model:
         return replace(model.was, status=e.Status.ACTIVE, deprecation=None)
     if not isinstance(model, LiveModel):
         raise Unfoldable(f"{type(event).__name__} for a model that is not live")
-    try:
-        return _evolve_live(model, event)
-    except KeyError as error:
-        raise Unfoldable(f"{type(event).__name__} for the unknown version {error}") from error
+    return _evolve_live(model, event)
 
 
 def merged(base: Mapping[str, Any], patch: Mapping[str, Any] | None) -> dict[str, Any]:
