@@ -11,15 +11,16 @@ import sys
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from tensorfleet.domain.errors import Fatal
-from tensorfleet.settings import Form, Settings
+from tensorfleet.settings import Settings
 
 _LOG = logging.getLogger(__name__)
+Form = TypeVar("Form", bound=Settings)
 
 
 class Lifeline:

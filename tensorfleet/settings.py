@@ -26,24 +26,46 @@ def _bytes(text: Any) -> Any:
 ByteSize = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 
 
-class Settings(BaseSettings):
-    """Sizes are in bytes (powers of ten), times in seconds."""
+class LogSettings(BaseSettings):
+    """Where the log is: enough for whoever reads nothing else."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8084, ge=1, le=65535)
     registry_id: str = Field(default="tensorfleet", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$")
     log_partitions: int = Field(default=6, ge=1, le=1000)
     replication_factor: int = Field(default=1, ge=1, le=7)
     kafka_bootstrap_servers: str
-    mongodb_url: SecretStr
-    mongodb_db: str = "tensorfleet"
+
+    @property
+    def kafka(self) -> dict[str, str]:
+        """librdkafka's own settings: the servers, and every KAFKA_<NAME> of the environment passed through."""
+        passed = {
+            name.removeprefix("KAFKA_").lower().replace("_", "."): value
+            for name, value in os.environ.items()
+            if name.startswith("KAFKA_") and name not in _KAFKA_OWN
+        }
+        return {"bootstrap.servers": self.kafka_bootstrap_servers, **passed}
+
+
+class BlobSettings(BaseSettings):
+    """Where the files are."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+
     minio_endpoint: str
     minio_access_key: SecretStr
     minio_secret_key: SecretStr
     minio_bucket: str = "models"
     minio_secure: bool = False
+
+
+class Settings(LogSettings, BlobSettings):
+    """Sizes are in bytes (powers of ten), times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8084, ge=1, le=65535)
+    mongodb_url: SecretStr
+    mongodb_db: str = "tensorfleet"
     max_file_size: ByteSize = 500 * 10**6
     max_page_size: int = Field(default=100, ge=1, le=1000)
     download_timeout: int = Field(default=600, ge=1)
@@ -60,24 +82,17 @@ class Settings(BaseSettings):
         host = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
         return self.advertised_url or f"http://{host}:{self.port}"
 
-    @property
-    def kafka(self) -> dict[str, str]:
-        """librdkafka's own settings: the servers, and every KAFKA_<NAME> of the environment passed through."""
-        passed = {
-            name.removeprefix("KAFKA_").lower().replace("_", "."): value
-            for name, value in os.environ.items()
-            if name.startswith("KAFKA_") and name not in _KAFKA_OWN
-        }
-        return {"bootstrap.servers": self.kafka_bootstrap_servers, **passed}
+
+Form = TypeVar("Form", bound=BaseSettings)
 
 
-Form = TypeVar("Form", bound=Settings)
+def load(form: type[Form], **given: Any) -> Form:
+    """The environment's settings; what is `given` goes before them.
 
-
-def load(form: type[Form]) -> Form:
-    """SettingsInvalid with one line for each setting that is missing or wrong; values are never shown."""
+    SettingsInvalid with one line for each setting that is missing or wrong; values are never shown.
+    """
     try:
-        return form()
+        return form(**given)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
         raise SettingsInvalid("These settings are missing or wrong:\n" + "\n".join(lines)) from None
