@@ -66,7 +66,14 @@ class Stream:
         self.values: list[tuple[bytes, bytes]] = []
         self.models: dict[str, Model] = {}
         self._heads: dict[str, tuple[int, bytes]] = {}
-        self._append(b"ownership", envelope(OwnershipClaimed("http://owner", "one"), epoch=epoch))
+        self.claim(epoch)
+
+    def claim(self, epoch: int) -> None:
+        """Append a claim; what is added after it is written under its epoch."""
+        self.epoch = epoch
+        event_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"claim {epoch} {len(self.values)}"))
+        claim = envelope(OwnershipClaimed("http://owner", "one"), epoch=epoch, event_id=event_id)
+        self._append(b"ownership", claim)
 
     def add(self, command: c.Command, name: str = NAME) -> None:
         """Append what the decider emits for an accepted command."""

@@ -29,7 +29,9 @@ RegistryError
     ├── TopicMismatch
     ├── LogLost
     ├── SettingsInvalid
-    └── CheckpointTaken
+    ├── CheckpointTaken
+    ├── BackupInvalid         a backup is not what its manifest says
+    └── RestoreRefused        what is there already would be mixed with what is restored
 
 `code` is stable and part of the HTTP contract; the HTTP status of each class is decided in
 `tensorfleet.http.problems`, nowhere else.
@@ -222,3 +224,11 @@ class SettingsInvalid(Fatal):
 
 class CheckpointTaken(Fatal):
     code = "checkpoint-taken"
+
+
+class BackupInvalid(Fatal):
+    code = "backup-invalid"
+
+
+class RestoreRefused(Fatal):
+    code = "restore-refused"

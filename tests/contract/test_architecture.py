@@ -42,6 +42,8 @@ def breaches(file: Path, modules: list[str]) -> list[str]:
         at_edge = parts[0] == "services" and home == "kafka" and parts[1] in ("projector", "publisher")
         if home and parts[:2] != ("tensorfleet", home) and not at_edge:
             found.append(f"{module} outside tensorfleet/{home}")
+        if top in ("typer", "rich") and parts[:2] != ("tensorfleet", "cli"):
+            found.append(f"{module} outside tensorfleet/cli")
     return found
 
 
@@ -58,6 +60,7 @@ def test_a_file_imports_only_what_its_place_allows(file: Path) -> None:
         ("tensorfleet/events/x.py", "services.gateway"),
         ("services/query_api/x.py", "services.command_api.bus"),
         ("services/query_api/x.py", "pymongo"),
+        ("tensorfleet/audit/x.py", "typer"),
     ],
 )
 def test_the_rules_notice_a_breach(place: str, module: str) -> None:

@@ -1,0 +1,1 @@
+"""Checks the log, and copies of it, for everything that can be checked without believing anyone."""

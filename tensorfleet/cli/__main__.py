@@ -1,0 +1,44 @@
+"""The command's entry: its subcommands, and what the exit status says.
+
+0: done, and all is well. 1: what was looked at is wrong. 2: it could not be looked at: wrong usage or settings, or a
+server that does not answer.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from tensorfleet.cli.audit_export import export
+from tensorfleet.cli.audit_verify import verify
+from tensorfleet.domain.errors import BackupInvalid, RegistryError
+
+app = typer.Typer(
+    name="tensorfleet",
+    help="Audit, export, back up and restore a TensorFleet registry.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+audit = typer.Typer(help="Check the log, or take it along.", no_args_is_help=True)
+audit.command("verify")(verify)
+audit.command("export")(export)
+app.add_typer(audit, name="audit")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line, by default that of the process; ends with SystemExit."""
+    try:
+        app(arguments)
+    except RegistryError as error:
+        sys.stderr.write(f"{error.detail}\n")
+        sys.exit(1 if isinstance(error, BackupInvalid) else 2)
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

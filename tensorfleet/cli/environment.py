@@ -1,0 +1,55 @@
+"""What the commands take from the environment, under the same names as the services, and the options they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.domain.names import MODEL_ID
+from tensorfleet.events.topics import Topics
+from tensorfleet.kafka.topic_reader import TopicReader
+from tensorfleet.settings import BlobSettings, LogSettings, load
+
+CLIENT_ID = "tensorfleet-cli"
+
+
+def _model_id(text: str | None) -> str | None:
+    if text is not None and MODEL_ID.fullmatch(text) is None:
+        raise typer.BadParameter("a model id is 24 hex digits")
+    return text
+
+
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="ID", callback=_model_id, help="Only this model.", show_default=False)
+]
+RegistryOption = Annotated[
+    str | None, typer.Option("--registry", metavar="NAME", help="Instead of REGISTRY_ID.", show_default=False)
+]
+
+
+def log_settings(registry: str | None) -> LogSettings:
+    return load(LogSettings) if registry is None else load(LogSettings, registry_id=registry)
+
+
+def log_reader(settings: LogSettings) -> TopicReader:
+    return TopicReader(settings.kafka, Topics(settings.registry_id).log, CLIENT_ID)
+
+
+@contextmanager
+def blob_store() -> Iterator[MinioBlobStore]:
+    settings = load(BlobSettings)
+    store = MinioBlobStore.connect(
+        settings.minio_endpoint,
+        settings.minio_access_key.get_secret_value(),
+        settings.minio_secret_key.get_secret_value(),
+        settings.minio_bucket,
+        settings.minio_secure,
+    )
+    try:
+        yield store
+    finally:
+        store.close()
