@@ -13,6 +13,8 @@ import typer
 
 from tensorfleet.cli.audit_export import export
 from tensorfleet.cli.audit_verify import verify
+from tensorfleet.cli.backup import backup
+from tensorfleet.cli.restore import restore
 from tensorfleet.domain.errors import BackupInvalid, RegistryError
 
 app = typer.Typer(
@@ -26,6 +28,8 @@ audit = typer.Typer(help="Check the log, or take it along.", no_args_is_help=Tru
 audit.command("verify")(verify)
 audit.command("export")(export)
 app.add_typer(audit, name="audit")
+app.command("backup")(backup)
+app.command("restore")(restore)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -31,7 +31,7 @@ RegistryError
     ├── SettingsInvalid
     ├── CheckpointTaken
     ├── BackupInvalid         a backup is not what its manifest says
-    └── RestoreRefused        what is there already would be mixed with what is restored
+    └── BackupRefused         what is copied would be mixed with something else that is there
 
 `code` is stable and part of the HTTP contract; the HTTP status of each class is decided in
 `tensorfleet.http.problems`, nowhere else.
@@ -230,5 +230,5 @@ class BackupInvalid(Fatal):
     code = "backup-invalid"
 
 
-class RestoreRefused(Fatal):
-    code = "restore-refused"
+class BackupRefused(Fatal):
+    code = "backup-refused"

@@ -1,0 +1,68 @@
+"""Runs the real projector over a world's topics into a database of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bson import BSON
+from pymongo import MongoClient
+
+from services.projector.consumer import Projector
+from tensorfleet.events.topics import Topics
+from tensorfleet.http.metrics import Metrics
+from tensorfleet.kafka import configuration
+from tensorfleet.kafka.topics import prepare_topics
+from tensorfleet.mongo.connection import open_store
+from tensorfleet.mongo.projection_store import COLLECTIONS
+from tests.builders import CODEC
+
+Content = dict[str, list[bytes]]
+
+
+def project(kafka: dict[str, str], topics: Topics, mongodb_url: str, ends: dict[str, int]) -> Content:
+    """Every document's bytes, by collection, once the checkpoints are at `ends`; without cluster and topic ids.
+
+    The database has the registry's name and is dropped at the end.
+    """
+    with _running(kafka, topics, mongodb_url), MongoClient[dict[str, Any]](mongodb_url) as client:
+        database = client[topics.registry]
+        try:
+            deadline = time.monotonic() + 60
+            while {one["_id"]: one["next_offset"] for one in database.checkpoints.find()} != ends:
+                assert time.monotonic() < deadline, list(database.checkpoints.find())
+            return {name: _documents(database[name]) for name in sorted(COLLECTIONS)}
+        finally:
+            client.drop_database(database)
+
+
+def _documents(collection: Any) -> list[bytes]:
+    found = list(collection.find().sort("_id", 1))
+    for one in found:
+        for identity in ("cluster_id", "topic_id"):
+            one.pop(identity, None)
+    return [BSON.encode(one) for one in found]
+
+
+@contextmanager
+def _running(kafka: dict[str, str], topics: Topics, mongodb_url: str) -> Iterator[None]:
+    identity = prepare_topics(configuration.admin(kafka, "test"), topics.specs, 1)
+    stopping = threading.Event()
+    with open_store(mongodb_url, topics.registry) as store:
+        store.prepare()
+        config = configuration.member(kafka, "test", topics.group("projector"))
+        projector = Projector(config, topics, identity, store, CODEC, Metrics(), _no_dead_letters, stopping.wait)
+        thread = threading.Thread(target=projector.run)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            thread.join()
+
+
+def _no_dead_letters(letters: list[Any]) -> None:
+    raise AssertionError(letters)
