@@ -160,9 +160,10 @@ class PartitionAudit:
             self._wrong(Kind.MISPLACED, record, f"model {model_id}: " + ", ".join(wrong))
 
     def _check_event_id(self, record: StoredRecord, envelope: Envelope) -> None:
-        if _packed(envelope.event_id) in self._event_ids:
+        packed = _packed(envelope.event_id)
+        if packed in self._event_ids:
             self._wrong(Kind.EVENT_ID, record, f"event id {envelope.event_id} was there before")
-        self._event_ids.add(_packed(envelope.event_id))
+        self._event_ids.add(packed)
 
     def _count(self, what: str) -> None:
         self._findings.counts[what] += 1

@@ -218,13 +218,16 @@ def test_an_interrupted_backup_leaves_the_one_before_valid(
         patched.setattr("tensorfleet.backup.backup.copy_blobs", killed)
         assert command.run("backup", tmp_path).status != 0
     assert (tmp_path / "manifest.json").read_bytes() == before
-    left = {one.name for one in (tmp_path / "log" / "0").iterdir()}
-    assert len(left) == 2
+    assert len(list((tmp_path / "log" / "0").iterdir())) == 2
     name = restored_name()
     assert command.run("restore", tmp_path, "--registry", name).status == 0
     assert len(stored(world.kafka, f"{name}.model.log.v1")) == 23
+    world.append(world.topics.log, [(b"k", b"one more")])
     assert command.run("backup", tmp_path).status == 0
-    assert manifest_of(tmp_path).log.records == 26
+    done = manifest_of(tmp_path)
+    assert done.log.records == 27
+    named = {segment.file for segment in done.log.partitions[0].segments}
+    assert {name for name in files(tmp_path) if name.startswith("log/")} == named
 
 
 def spoil_segment(directory: Path) -> None:
