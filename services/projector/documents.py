@@ -13,6 +13,7 @@ from typing import Any, assert_never
 from bson.int64 import Int64
 
 from tensorfleet.domain import events as e
+from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.domain.evolution import MODEL_FIELDS, merged
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.envelope import Envelope, Position
@@ -39,7 +40,10 @@ class ModelDocuments:
     def apply(self, envelope: Envelope, position: Position, hash_: bytes) -> list[str]:
         """Project one accepted event; returns the names of the fields that it changed."""
         event = envelope.event
-        changed = self._apply(envelope, event)  # type: ignore[arg-type]
+        try:
+            changed = self._apply(envelope, event)  # type: ignore[arg-type]
+        except InvalidCommand as error:
+            raise Unprojectable(f"a version number is none: {error.detail}") from error
         model = self._live_or_deleted()
         model["updated_at"] = Int64(envelope.occurred_at)
         model["sequence"] = Int64(envelope.sequence)

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tensorfleet.blobs.store import BlobMissing, BlobStore
-from tensorfleet.domain.errors import BlobsUnavailable
+from tensorfleet.blobs.store import BlobStore
+from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable
 
 
 class Condition(StrEnum):

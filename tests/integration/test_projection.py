@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -170,6 +171,18 @@ def test_an_event_that_does_not_fit_parks_its_model_alone(worlds: Any) -> None:
     assert [one.reason for one in done.dead_letters] == ["unprojectable"]
     assert world.db.parked.find_one()["_id"] == "f" * 24
     assert world.db.models.count_documents({}) == 1
+
+
+def test_an_impossible_version_parks_its_model(worlds: Any) -> None:
+    world, stream = worlds(), Stream()
+    stream.add(registration())
+    impossible = e.ModelVersioned("one", "v1.0", False, None, None, None, None, None, {}, {}, {})
+    previous = hashlib.sha256(stream.values[-1][1]).digest()
+    second = envelope(impossible, sequence=2, previous_hash=previous)
+    stream.raw(MODEL_ID.encode(), CODEC.encode(second))
+    done = world.project(records(stream.values))
+    assert [one.reason for one in done.dead_letters] == ["unprojectable"]
+    assert world.db.models.find_one({"_id": MODEL_ID})["sequence"] == 1
 
 
 def test_a_projector_that_was_overtaken_writes_nothing(worlds: Any) -> None:
