@@ -12,9 +12,9 @@ from typing import Final
 
 from tensorfleet.backup.manifest import BlobEntry, BlobState, sync_directory
 from tensorfleet.backup.segments import digest
-from tensorfleet.blobs.inspection import BlobUnreadable, contents
+from tensorfleet.blobs.inspection import contents
 from tensorfleet.blobs.store import BlobStore
-from tensorfleet.domain.errors import BlobMissing
+from tensorfleet.domain.errors import BlobMissing, BlobUnreadable
 from tensorfleet.progress import Progress
 
 _CHUNK_BYTES: Final = 1024 * 1024

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tensorfleet.blobs.store import BlobStore
-from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable
+from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, BlobUnreadable
 
 
 class Condition(StrEnum):
@@ -44,12 +44,6 @@ async def inspect(store: BlobStore, checksum: str, size_bytes: int) -> Inspectio
     if sha256.hexdigest() != checksum:
         return Inspection(Condition.CORRUPT, f"its SHA-256 is {sha256.hexdigest()}")
     return Inspection(Condition.WHOLE)
-
-
-class BlobUnreadable(BlobsUnavailable):
-    """The store answers, but does not give out this blob."""
-
-    code = "blob-unreadable"
 
 
 async def contents(store: BlobStore, checksum: str, size_bytes: int) -> AsyncIterator[bytes]:

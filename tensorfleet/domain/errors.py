@@ -25,6 +25,7 @@ RegistryError
 │   ├── OutcomeUnknown
 │   ├── ReadModelsUnavailable
 │   └── BlobsUnavailable
+│       └── BlobUnreadable    the store answers, but does not give out this blob
 └── Fatal                     the process can't go on and says why
     ├── TopicMismatch
     ├── LogLost
@@ -204,6 +205,10 @@ class ReadModelsUnavailable(DependencyUnavailable):
 
 class BlobsUnavailable(DependencyUnavailable):
     code = "blobs-unavailable"
+
+
+class BlobUnreadable(BlobsUnavailable):
+    code = "blob-unreadable"
 
 
 class Fatal(RegistryError):

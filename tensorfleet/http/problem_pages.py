@@ -38,6 +38,7 @@ MEANINGS: Final = {
     "outcome-unknown": "Kafka has not confirmed the command in time. Ask again with the same Idempotency-Key.",
     "read-models-unavailable": "MongoDB does not answer at the moment. Try again.",
     "blobs-unavailable": "Object storage does not answer at the moment. Try again.",
+    "blob-unreadable": "Object storage answers, but does not give out this file: it may be damaged.",
     "position-not-reached": "The read models do not contain the position of X-Registry-Min-Position yet. Try again.",
 }
 """By the `code` of the answer."""
