@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from services.projector.consumer import Projector
-from services.projector.dead_letters import DeadLetterTopic
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -17,6 +16,7 @@ from tensorfleet.http.health import Health, health_routes
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
+from tensorfleet.kafka.dead_letters import DeadLetterTopic
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.connection import open_store
 from tensorfleet.process import Lifeline, run, serve

@@ -9,7 +9,6 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from services.projector.batch import BatchProjection, DeadLetter, Projected
 from tensorfleet.domain.errors import LogLost, LogUnavailable, ReadModelsUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -17,6 +16,7 @@ from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka.records import Record, from_message
 from tensorfleet.kafka.topics import LogIdentity
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
+from tensorfleet.projection.batch import BatchProjection, DeadLetter, Projected
 
 _LOG = logging.getLogger(__name__)
 MOST_IN_BATCH: Final = 20_000

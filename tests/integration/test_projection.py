@@ -12,13 +12,13 @@ from bson import BSON
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from services.projector.batch import BatchProjection, Projected
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
 from tensorfleet.domain.errors import CheckpointTaken, LogLost
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.connection import open_store
 from tensorfleet.mongo.projection_store import COLLECTIONS, Checkpoint, ProjectionStore
+from tensorfleet.projection.batch import BatchProjection, Projected
 from tests.builders import CODEC, MODEL_ID, Stream, envelope, lifecycle, registration
 
 LOG, DOWNLOADS = "log-topic", "downloads-topic"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 
-from services.projector.documents import Document, searchable
-from services.projector.statistics import PartitionStatistics
 from tensorfleet.mongo.projection_store import ProjectionStore, Writes
+from tensorfleet.projection.documents import Document, searchable
+from tensorfleet.projection.statistics import PartitionStatistics
 
 
 class Baseline:

@@ -8,8 +8,15 @@ from dataclasses import dataclass, field
 
 from bson.int64 import Int64
 
-from services.projector.baseline import Baseline
-from services.projector.documents import (
+from tensorfleet.domain.events import ModelDownloaded
+from tensorfleet.domain.guard import Guard, StreamHead, Verdict
+from tensorfleet.events.codec import Codec, Undecodable
+from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
+from tensorfleet.events.fold import head_of
+from tensorfleet.kafka.records import Record
+from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
+from tensorfleet.projection.baseline import Baseline
+from tensorfleet.projection.documents import (
     Document,
     ModelDocuments,
     Unprojectable,
@@ -18,16 +25,9 @@ from services.projector.documents import (
     searchable,
     versions_needed,
 )
-from services.projector.downloads import Bucket, bucket_of, count_downloads
-from services.projector.progress import Progress
-from services.projector.statistics import PartitionStatistics, contribution
-from tensorfleet.domain.events import ModelDownloaded
-from tensorfleet.domain.guard import Guard, StreamHead, Verdict
-from tensorfleet.events.codec import Codec, Undecodable
-from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
-from tensorfleet.events.fold import head_of
-from tensorfleet.kafka.records import Record
-from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
+from tensorfleet.projection.downloads import Bucket, bucket_of, count_downloads
+from tensorfleet.projection.progress import Progress
+from tensorfleet.projection.statistics import PartitionStatistics, contribution
 
 Decoded = tuple[Record, Envelope | None]
 

@@ -6,9 +6,9 @@ from collections import Counter
 
 from bson.int64 import Int64
 
-from services.projector.baseline import Baseline
 from tensorfleet.events.envelope import Envelope
 from tensorfleet.mongo.projection_store import Counts
+from tensorfleet.projection.baseline import Baseline
 
 _HOUR_MICROSECONDS = 3600 * 1_000_000
 Bucket = tuple[str, int]

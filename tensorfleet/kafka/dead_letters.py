@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from services.projector.batch import DeadLetter
 from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.projection.batch import DeadLetter
 
 _TIMEOUT_SECONDS = 10.0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bson.int64 import Int64
 
-from services.projector.documents import Document
+from tensorfleet.projection.documents import Document
 
 _STATUSES = ("active", "deprecated", "archived")
 
