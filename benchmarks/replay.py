@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from benchmarks.mixed_log import MixedLog
 from benchmarks.table import Row, median
 from devstack.stack import NativeStack
-from services.projector.consumer import MOST_IN_BATCH, Projector
+from services.projector.consumer import Projector
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -21,6 +21,7 @@ from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.topics import LogIdentity, prepare_topics
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
+from tensorfleet.projection.pipeline import MOST_IN_BATCH
 
 ROUNDS, EVENTS, GOAL, MOST_SECONDS = 3, 200_000, 40_000, 120.0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -16,19 +15,15 @@ from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka.records import Record, from_message
 from tensorfleet.kafka.topics import LogIdentity
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
-from tensorfleet.projection.batch import BatchProjection, DeadLetter, Projected
+from tensorfleet.projection.batch import DeadLetter, Projected
+from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
 
 _LOG = logging.getLogger(__name__)
-MOST_IN_BATCH: Final = 20_000
-"""So many records wait only in a replay. The more there are, the more of their writes fall on the same documents."""
 _POLL_SECONDS: Final = 0.2
 
 
 class Projector:
-    """`run` until `pause` says stop. Any surprise is raised out of `run`, after the consumer is closed.
-
-    While MongoDB commits one batch, the next one is folded; there are never more than these two.
-    """
+    """`run` until `pause` says stop. Any surprise is raised out of `run`, after the consumer is closed."""
 
     def __init__(
         self,
@@ -48,14 +43,9 @@ class Projector:
         self._consumer = Consumer(dict(config))
         self._topics = topics
         self._identity = identity
-        self._store = store
-        self._codec = codec
         self._metrics = metrics
-        self._bury = bury
         self._pause = pause
-        self._committer = ThreadPoolExecutor(1, "commit")
-        self._committing: tuple[Future[None], Projected] | None = None
-        self._checkpoints: dict[str, Checkpoint] = {}
+        self._pipeline = Pipeline(store, codec, topics.log, bury, self._committed)
         self._assigned: set[tuple[str, int]] = set()
         self.assigned = False
         self.lag: Mapping[int, int] = {}
@@ -74,10 +64,10 @@ class Projector:
             self._finish_commit()
         finally:
             self._consumer.close()
-            self._committer.shutdown()
+            self._pipeline.close()
 
     def _run_once(self) -> None:
-        first = self._consumer.poll(0 if self._committing else _POLL_SECONDS)
+        first = self._consumer.poll(0 if self._pipeline.busy else _POLL_SECONDS)
         if first is None:
             self._finish_commit()
             return
@@ -92,37 +82,20 @@ class Projector:
         self._measure_lag()
 
     def _project(self, records: list[Record]) -> None:
-        unfinished = self._committing[1].writes if self._committing else None
-        batch = BatchProjection(self._store, self._codec, self._topics.log, self._checkpoints, unfinished)
         try:
-            projected = batch.project(records)
-        except ReadModelsUnavailable as error:
-            self._start_over(error.detail)
-            return
-        if self._finish_commit() and projected.writes.checkpoints:
-            self._committing = self._committer.submit(self._commit, projected), projected
-            self._checkpoints = projected.checkpoints
-
-    def _commit(self, projected: Projected) -> None:
-        if projected.dead_letters:
-            self._bury(projected.dead_letters)
-        self._store.commit(projected.writes)
-
-    def _finish_commit(self) -> bool:
-        """Wait for the commit under way. False if it failed; then the projection has started over."""
-        if self._committing is None:
-            return True
-        (commit, projected), self._committing = self._committing, None
-        try:
-            commit.result()
+            self._pipeline.project(records)
         except (ReadModelsUnavailable, LogUnavailable) as error:
             self._start_over(error.detail)
-            return False
-        self.trouble = None
-        self._count(projected)
-        return True
 
-    def _count(self, projected: Projected) -> None:
+    def _finish_commit(self) -> None:
+        """Wait for the commit under way; if it failed, start over."""
+        try:
+            self._pipeline.finish()
+        except (ReadModelsUnavailable, LogUnavailable) as error:
+            self._start_over(error.detail)
+
+    def _committed(self, projected: Projected) -> None:
+        self.trouble = None
         for before, after in projected.writes.checkpoints:
             self._metrics.projected.labels(after.topic).inc(after.next_offset - before.next_offset)
         for letter in projected.dead_letters:
@@ -136,16 +109,13 @@ class Projector:
         Whether the last transaction was committed is not known; the checkpoints tell.
         """
         _LOG.warning("the projection waits: %s", trouble)
-        if self._committing is not None:
-            wait([self._committing[0]])
-            self._committing = None
         self.trouble = trouble
         while not self._pause(0.5):
             try:
-                found = {key: self._store.checkpoint(one) for key, one in self._checkpoints.items()}
+                found = {key: self._pipeline.store.checkpoint(one) for key, one in self._pipeline.checkpoints.items()}
             except ReadModelsUnavailable:
                 continue
-            self._checkpoints = found
+            self._pipeline.checkpoints = found
             for one in found.values():
                 self._consumer.seek(TopicPartition(self._topic(one.topic), one.partition, one.next_offset))
             return
@@ -153,7 +123,7 @@ class Projector:
     def _measure_lag(self) -> None:
         """From what the client knows; no request. Only this thread may ask the consumer."""
         lag = {}
-        for one in self._checkpoints.values():
+        for one in self._pipeline.checkpoints.values():
             if one.topic == "log":
                 asked = TopicPartition(self._topics.log, one.partition)
                 _, end = self._consumer.get_watermark_offsets(asked, timeout=1.0, cached=True)
@@ -166,7 +136,7 @@ class Projector:
         starts = []
         for one in partitions:
             checkpoint = self._resume(consumer, one)
-            self._checkpoints[checkpoint.id] = checkpoint
+            self._pipeline.checkpoints[checkpoint.id] = checkpoint
             self._assigned.add((one.topic, one.partition))
             starts.append(TopicPartition(one.topic, one.partition, checkpoint.next_offset))
         consumer.incremental_assign(starts)
@@ -204,7 +174,7 @@ class Projector:
     def _checkpoint_when_possible(self, initial: Checkpoint) -> Checkpoint:
         while True:
             try:
-                return self._store.checkpoint(initial)
+                return self._pipeline.store.checkpoint(initial)
             except ReadModelsUnavailable as error:
                 self.trouble = error.detail
                 if self._pause(0.5):
@@ -213,7 +183,7 @@ class Projector:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._finish_commit()
         for one in partitions:
-            self._checkpoints.pop(self._key(one.topic, one.partition), None)
+            self._pipeline.checkpoints.pop(self._key(one.topic, one.partition), None)
             self._assigned.discard((one.topic, one.partition))
         consumer.incremental_unassign(partitions)
 
