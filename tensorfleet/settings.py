@@ -59,13 +59,20 @@ class BlobSettings(BaseSettings):
     minio_secure: bool = False
 
 
-class Settings(LogSettings, BlobSettings):
+class ReadModelSettings(BaseSettings):
+    """Where the read models are."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+
+    mongodb_url: SecretStr
+    mongodb_db: str = "tensorfleet"
+
+
+class Settings(LogSettings, BlobSettings, ReadModelSettings):
     """Sizes are in bytes (powers of ten), times in seconds."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8084, ge=1, le=65535)
-    mongodb_url: SecretStr
-    mongodb_db: str = "tensorfleet"
     max_file_size: ByteSize = 500 * 10**6
     max_page_size: int = Field(default=100, ge=1, le=1000)
     download_timeout: int = Field(default=600, ge=1)

@@ -12,24 +12,30 @@ from collections.abc import Sequence
 import typer
 
 from tensorfleet.cli.audit_export import export
-from tensorfleet.cli.audit_verify import verify
+from tensorfleet.cli.audit_verify import verify as audit_verify
 from tensorfleet.cli.backup import backup
+from tensorfleet.cli.rebuild import rebuild
 from tensorfleet.cli.restore import restore
+from tensorfleet.cli.rollback import rollback
+from tensorfleet.cli.verify import verify
 from tensorfleet.domain.errors import BackupInvalid, RegistryError
 
 app = typer.Typer(
     name="tensorfleet",
-    help="Audit, export, back up and restore a TensorFleet registry.",
+    help="Audit, export, back up, restore, verify and rebuild a TensorFleet registry.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 audit = typer.Typer(help="Check the log, or take it along.", no_args_is_help=True)
-audit.command("verify")(verify)
+audit.command("verify")(audit_verify)
 audit.command("export")(export)
 app.add_typer(audit, name="audit")
 app.command("backup")(backup)
 app.command("restore")(restore)
+app.command("verify")(verify)
+app.command("rebuild")(rebuild)
+app.command("rollback")(rollback)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

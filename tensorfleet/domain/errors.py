@@ -32,7 +32,9 @@ RegistryError
     ├── SettingsInvalid
     ├── CheckpointTaken
     ├── BackupInvalid         a backup is not what its manifest says
-    └── BackupRefused         what is copied would be mixed with something else that is there
+    ├── BackupRefused         what is copied would be mixed with something else that is there
+    ├── GenerationsBusy       another process makes or switches generations of the read models
+    └── NoSuchGeneration      there is none to go back to
 
 `code` is stable and part of the HTTP contract; the HTTP status of each class is decided in
 `tensorfleet.http.problems`, nowhere else.
@@ -237,3 +239,11 @@ class BackupInvalid(Fatal):
 
 class BackupRefused(Fatal):
     code = "backup-refused"
+
+
+class GenerationsBusy(Fatal):
+    code = "generations-busy"
+
+
+class NoSuchGeneration(Fatal):
+    code = "no-such-generation"

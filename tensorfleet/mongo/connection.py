@@ -1,4 +1,4 @@
-"""Opens the projector's connection to MongoDB."""
+"""Opens a synchronous connection to MongoDB, as projections use it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from tensorfleet.mongo.projection_store import Document, ProjectionStore
 
 
 @contextmanager
-def open_store(url: str, database: str) -> Iterator[ProjectionStore]:
+def connected(url: str) -> Iterator[MongoClient[Document]]:
     client: MongoClient[Document] = MongoClient(
         url, maxPoolSize=4, serverSelectionTimeoutMS=3000, connectTimeoutMS=2000, socketTimeoutMS=30_000
     )
     with client:
+        yield client
+
+
+@contextmanager
+def open_store(url: str, database: str) -> Iterator[ProjectionStore]:
+    with connected(url) as client:
         yield ProjectionStore(client, database)

@@ -11,10 +11,11 @@ from bson.int64 import Int64
 from pymongo import MongoClient, ReplaceOne, UpdateMany, UpdateOne, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from tensorfleet.domain.errors import CheckpointTaken, ReadModelsUnavailable
+from tensorfleet.domain.errors import CheckpointTaken
+from tensorfleet.mongo.faults import translated_error
 from tensorfleet.mongo.read_models import ensure_indexes
 
 Document = dict[str, Any]
@@ -29,6 +30,8 @@ COLLECTIONS: Final = {
     "download_hours",
     "checkpoints",
 }
+HAND_OVER: Final = "hand_over"
+"""The collection, with one document of the same `_id`, by which a generation goes from who fills it to projectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +102,24 @@ class ProjectionStore:
 
     def prepare(self) -> None:
         """Create collections and indexes that are missing: a transaction should never have to."""
+        self.make_collections()
+        try:
+            ensure_indexes(self._db)
+        except PyMongoError as error:
+            raise translated_error(error) from error
+
+    def make_collections(self) -> None:
         try:
             present = set(self._db.list_collection_names())
             for name in sorted(COLLECTIONS - present):
                 self._db.create_collection(name)
-            ensure_indexes(self._db)
         except PyMongoError as error:
-            raise _translated(error) from error
+            raise translated_error(error) from error
 
     def checkpoint(self, initial: Checkpoint) -> Checkpoint:
-        """The partition's checkpoint, made from `initial` if there is none."""
+        """The partition's checkpoint, made from `initial` if there is none; whoever fills the generation lets go."""
         try:
+            self._take_over(initial.id)
             found = self._db.checkpoints.find_one({"_id": initial.id})
             if found is None:
                 self._db.checkpoints.insert_one(_checkpoint_document(initial))
@@ -117,16 +127,12 @@ class ProjectionStore:
         except DuplicateKeyError:
             return self.checkpoint(initial)
         except PyMongoError as error:
-            raise _translated(error) from error
-        return Checkpoint(
-            initial.topic,
-            initial.partition,
-            found["cluster_id"],
-            found["topic_id"],
-            found["next_offset"],
-            found["epoch"],
-            bytes(found["running_hash"]),
-        )
+            raise translated_error(error) from error
+        return checkpoint_of(found)
+
+    def _take_over(self, checkpoint_id: str) -> None:
+        """From here on, no commit of a FillingStore moves this checkpoint: both change one document."""
+        self._db[HAND_OVER].update_one({"_id": HAND_OVER}, {"$addToSet": {"taken": checkpoint_id}})
 
     def load(
         self, model_ids: Iterable[str], version_ids: Iterable[str]
@@ -139,7 +145,7 @@ class ProjectionStore:
             versions = {one["_id"]: one for one in self._db.versions.find({"_id": {"$in": numbers}})} if numbers else {}
             parked = {one["_id"] for one in self._db.parked.find({"_id": {"$in": ids}}, {"_id": 1})} if ids else set()
         except PyMongoError as error:
-            raise _translated(error) from error
+            raise translated_error(error) from error
         return models, versions, parked
 
     def known_counters(self, model_ids: Iterable[str], hour_ids: Iterable[str]) -> tuple[set[str], set[str]]:
@@ -147,13 +153,13 @@ class ProjectionStore:
         try:
             return _present(self._db.download_counters, model_ids), _present(self._db.download_hours, hour_ids)
         except PyMongoError as error:
-            raise _translated(error) from error
+            raise translated_error(error) from error
 
     def statistics(self, partition: int) -> Document | None:
         try:
             return self._db.statistics.find_one({"_id": partition})
         except PyMongoError as error:
-            raise _translated(error) from error
+            raise translated_error(error) from error
 
     def commit(self, writes: Writes) -> None:
         """Write it all, or nothing. CheckpointTaken if a checkpoint is not what this projector left."""
@@ -161,7 +167,7 @@ class ProjectionStore:
             with self._client.start_session() as session:
                 session.with_transaction(lambda one: self._write(one, writes), read_concern=ReadConcern("snapshot"))
         except PyMongoError as error:
-            raise _translated(error) from error
+            raise translated_error(error) from error
 
     def _write(self, session: ClientSession, writes: Writes) -> None:
         self._move(session, writes.checkpoints)
@@ -236,6 +242,19 @@ def _count(collection: Collection[Document], counts: Counts, session: ClientSess
         collection.bulk_write(grown, ordered=False, session=session)
 
 
+def checkpoint_of(document: Document) -> Checkpoint:
+    topic, _, partition = str(document["_id"]).partition(":")
+    return Checkpoint(
+        topic,
+        int(partition),
+        document["cluster_id"],
+        document["topic_id"],
+        document["next_offset"],
+        document["epoch"],
+        bytes(document["running_hash"]),
+    )
+
+
 def _checkpoint_document(one: Checkpoint) -> Document:
     return {
         "_id": one.id,
@@ -246,9 +265,3 @@ def _checkpoint_document(one: Checkpoint) -> Document:
         "epoch": Int64(one.epoch),
         "running_hash": one.running_hash,
     }
-
-
-def _translated(error: PyMongoError) -> Exception:
-    if isinstance(error, ConnectionFailure) or error.has_error_label("TransientTransactionError"):
-        return ReadModelsUnavailable(f"MongoDB does not answer: {type(error).__name__}")
-    return error

@@ -31,6 +31,8 @@ class CommandLine:
             "KAFKA_BOOTSTRAP_SERVERS": self._stack.kafka_bootstrap,
             "REGISTRY_ID": world.topics.registry,
             "LOG_PARTITIONS": str(world.topics.partitions),
+            "MONGODB_URL": self._stack.mongodb_url,
+            "MONGODB_DB": world.topics.registry,
             "MINIO_ENDPOINT": self._stack.minio_endpoint,
             "MINIO_ACCESS_KEY": self._stack.minio_access_key,
             "MINIO_SECRET_KEY": self._stack.minio_secret_key,

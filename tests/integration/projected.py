@@ -28,15 +28,19 @@ def project(kafka: dict[str, str], topics: Topics, mongodb_url: str, ends: dict[
 
     The database has the registry's name and is dropped at the end.
     """
-    with _running(kafka, topics, mongodb_url), MongoClient[dict[str, Any]](mongodb_url) as client:
+    with projector_running(kafka, topics, mongodb_url), MongoClient[dict[str, Any]](mongodb_url) as client:
         database = client[topics.registry]
         try:
-            deadline = time.monotonic() + 60
-            while {one["_id"]: one["next_offset"] for one in database.checkpoints.find()} != ends:
-                assert time.monotonic() < deadline, list(database.checkpoints.find())
+            wait_for_checkpoints(database, ends)
             return {name: _documents(database[name]) for name in sorted(COLLECTIONS)}
         finally:
             client.drop_database(database)
+
+
+def wait_for_checkpoints(database: Any, ends: dict[str, int]) -> None:
+    deadline = time.monotonic() + 60
+    while {one["_id"]: one["next_offset"] for one in database.checkpoints.find()} != ends:
+        assert time.monotonic() < deadline, list(database.checkpoints.find())
 
 
 def _documents(collection: Any) -> list[bytes]:
@@ -48,10 +52,13 @@ def _documents(collection: Any) -> list[bytes]:
 
 
 @contextmanager
-def _running(kafka: dict[str, str], topics: Topics, mongodb_url: str) -> Iterator[None]:
+def projector_running(
+    kafka: dict[str, str], topics: Topics, mongodb_url: str, database: str | None = None
+) -> Iterator[None]:
+    """`database`: instead of one that has the registry's name."""
     identity = prepare_topics(configuration.admin(kafka, "test"), topics.specs, 1)
     stopping = threading.Event()
-    with open_store(mongodb_url, topics.registry) as store:
+    with open_store(mongodb_url, database or topics.registry) as store:
         store.prepare()
         config = configuration.member(kafka, "test", topics.group("projector"))
         projector = Projector(config, topics, identity, store, CODEC, Metrics(), _no_dead_letters, stopping.wait)

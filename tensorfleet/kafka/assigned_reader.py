@@ -1,0 +1,38 @@
+"""Follows partitions of several topics in the caller's own thread, in bursts as large as there are, without a group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from confluent_kafka import Consumer, TopicPartition
+
+from tensorfleet.kafka import configuration
+from tensorfleet.kafka.records import Record, from_message
+
+Place = tuple[str, int]
+"""A topic and a partition."""
+
+
+class AssignedReader:
+    """`start` says from where, as often as that changes; each partition then comes in the order of its offsets."""
+
+    def __init__(self, kafka: Mapping[str, str], client_id: str) -> None:
+        self._consumer: Final = Consumer({**configuration.reader(kafka, client_id), "enable.partition.eof": False})
+        self._places: set[Place] = set()
+
+    def start(self, offsets: Mapping[Place, int]) -> None:
+        """Read these partitions, and no others, from these offsets on."""
+        self._places = set(offsets)
+        self._consumer.assign([TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()])
+
+    def burst(self, most: int, wait_seconds: float) -> list[Record]:
+        """What is there; only for the first record it waits. LogLost if the log no longer has an offset."""
+        first = self._consumer.poll(wait_seconds)
+        if first is None:
+            return []
+        found = map(from_message, [first, *self._consumer.consume(most - 1, timeout=0)])
+        return [one for one in found if isinstance(one, Record) and (one.topic, one.partition) in self._places]
+
+    def close(self) -> None:
+        self._consumer.close()

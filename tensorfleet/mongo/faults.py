@@ -1,0 +1,30 @@
+"""What the errors of a synchronous MongoDB client mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+
+from tensorfleet.domain.errors import ReadModelsUnavailable
+
+_SNAPSHOT_GONE: Final = frozenset({239, 246})
+
+
+def translated_error(error: PyMongoError) -> Exception:
+    """ReadModelsUnavailable where waiting can help; any other error as it is."""
+    if isinstance(error, ConnectionFailure) or error.has_error_label("TransientTransactionError"):
+        return ReadModelsUnavailable(f"MongoDB does not answer: {type(error).__name__}")
+    if isinstance(error, OperationFailure) and error.code in _SNAPSHOT_GONE:
+        return ReadModelsUnavailable("MongoDB no longer has the snapshot: reading all of it took too long.")
+    return error
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise translated_error(error) from error

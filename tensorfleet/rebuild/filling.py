@@ -1,0 +1,149 @@
+"""Projects the log into one generation that projectors do not write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from tensorfleet.domain.errors import CheckpointTaken, LogUnavailable
+from tensorfleet.events.codec import Codec
+from tensorfleet.mongo.filling_store import FillingStore
+from tensorfleet.mongo.projection_store import Checkpoint
+from tensorfleet.projection.batch import DeadLetter, Projected
+from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
+from tensorfleet.rebuild.log_source import LogSource
+
+_SILENCE_SECONDS: Final = 30.0
+_ASK_SECONDS: Final = 0.25
+
+
+class Filling:
+    """For one thread. `on_commit` is told the number of records of each batch committed.
+
+    ReadModelsUnavailable and LogUnavailable from everything; then give up, and begin again with another generation.
+    """
+
+    def __init__(
+        self,
+        source: LogSource,
+        store: FillingStore,
+        codec: Codec,
+        beginnings: Mapping[str, Checkpoint],
+        on_commit: Callable[[int], None],
+    ) -> None:
+        """Dead letters of what the live generation contains are in their topic already: these are only counted."""
+        self.dead_letters = 0
+        self.records = 0
+        self._source = source
+        self._store = store
+        self._beginnings = beginnings
+        self._on_commit = on_commit
+        self._reader = source.reader()
+        self._pipeline = Pipeline(store, codec, source.topics.log, self._count_letters, self._committed)
+
+    def begin(self) -> None:
+        """Fence off whoever wrote the generation before, and start at its checkpoints. Indexes can wait."""
+        self._store.make_collections()
+        self._store.begin()
+        self._load(self._beginnings)
+
+    def behind(self, targets: Mapping[str, Checkpoint]) -> int:
+        """How many records are missing to be at `targets`."""
+        ours = self._pipeline.checkpoints
+        return sum(max(0, one.next_offset - ours[key].next_offset) for key, one in targets.items())
+
+    def fill_to(self, targets: Mapping[str, Checkpoint]) -> None:
+        """Contain everything up to `targets`, by id, and nothing beyond."""
+        self._start(key for key, one in targets.items() if one.next_offset > self._at(key))
+        ends = {self._source.place(one): one.next_offset for one in targets.values()}
+        heard = time.monotonic()
+        while self.behind(targets):
+            burst = self._reader.burst(MOST_IN_BATCH, _ASK_SECONDS)
+            records = [one for one in burst if one.offset < ends[one.topic, one.partition]]
+            if records:
+                heard = time.monotonic()
+                self._pipeline.project(records)
+            elif time.monotonic() > heard + _SILENCE_SECONDS:
+                raise LogUnavailable(f"Kafka has sent none of the records wanted for {_SILENCE_SECONDS:g} s.")
+        self._pipeline.finish()
+
+    def make_indexes(self) -> None:
+        """All at once, which is faster than one document after the other."""
+        self._store.prepare()
+
+    def follow(self, bury: Callable[[list[DeadLetter]], None], seconds: float) -> set[str]:
+        """Follow the log until projectors have taken over every partition; the ids of those that they have not.
+
+        `seconds` bounds the time in which none is taken over.
+        """
+        self._pipeline.bury = bury
+        left, asked, until = set(self._beginnings), 0.0, time.monotonic() + seconds
+        self._start(left)
+        while left and time.monotonic() < until:
+            try:
+                self._follow_once()
+                if time.monotonic() < asked + _ASK_SECONDS:
+                    continue
+                remaining = left - self._store.taken()
+            except CheckpointTaken:
+                remaining = left - self._store.taken()
+                if remaining == left:
+                    raise
+            asked = time.monotonic()
+            if remaining != left:
+                left, until = remaining, asked + seconds
+                self._reload(left)
+        self._pipeline.abandon()
+        return left
+
+    def close(self) -> None:
+        self._pipeline.abandon()
+        self._pipeline.close()
+        self._reader.close()
+
+    def _follow_once(self) -> None:
+        records = self._reader.burst(MOST_IN_BATCH, 0 if self._pipeline.busy else _ASK_SECONDS / 5)
+        if records:
+            self._pipeline.project(records)
+        else:
+            self._pipeline.finish()
+
+    def _reload(self, ids: set[str]) -> None:
+        self._pipeline.abandon()
+        self._load({key: self._beginnings[key] for key in ids})
+        self._start(ids)
+
+    def _load(self, initial: Mapping[str, Checkpoint]) -> None:
+        self._pipeline.checkpoints = {key: self._store.checkpoint(one) for key, one in initial.items()}
+
+    def _start(self, ids: Iterator[str] | set[str]) -> None:
+        self._reader.start({self._source.place(self._beginnings[key]): self._at(key) for key in ids})
+
+    def _at(self, key: str) -> int:
+        return self._pipeline.checkpoints[key].next_offset
+
+    def _count_letters(self, letters: list[DeadLetter]) -> None:
+        self.dead_letters += len(letters)
+
+    def _committed(self, projected: Projected) -> None:
+        number = sum(after.next_offset - before.next_offset for before, after in projected.writes.checkpoints)
+        self.records += number
+        self._on_commit(number)
+
+
+@contextmanager
+def filling(
+    source: LogSource,
+    store: FillingStore,
+    codec: Codec,
+    beginnings: Mapping[str, Checkpoint],
+    on_commit: Callable[[int], None],
+) -> Iterator[Filling]:
+    one = Filling(source, store, codec, beginnings, on_commit)
+    try:
+        one.begin()
+        yield one
+    finally:
+        one.close()

@@ -1,0 +1,74 @@
+"""A registry whose log is already written and projected, without processes: its topics and its read models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bson import BSON
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from benchmarks.mixed_log import MixedLog
+from tensorfleet.kafka.topic_reader import TopicReader
+from tensorfleet.mongo.generations import Generations
+from tensorfleet.mongo.projection_store import COLLECTIONS
+from tests.builders import CODEC
+from tests.integration.kafka_world import KafkaWorld
+from tests.integration.projected import Content, projector_running, wait_for_checkpoints
+
+
+class RegistryWorld(KafkaWorld):
+    """Two partitions; the home database has the registry's name."""
+
+    def __init__(self, bootstrap: str, client: MongoClient[dict[str, Any]], mongodb_url: str) -> None:
+        super().__init__(bootstrap, 2)
+        self.client = client
+        self.mongodb_url = mongodb_url
+        self.home = self.topics.registry
+        self.log = MixedLog(self.kafka, self.topics, CODEC)
+
+    def write(self, events: int) -> None:
+        """Append a mix of events and project it into whatever is live."""
+        self.log.write(events)
+        self.project()
+
+    def project(self) -> None:
+        with projector_running(self.kafka, self.topics, self.mongodb_url, self.generations.live):
+            wait_for_checkpoints(self.live, self.ends())
+
+    def ends(self) -> dict[str, int]:
+        names = {"log": self.topics.log, "downloads": self.topics.downloads}
+        return {
+            f"{short}:{one.partition}": one.end
+            for short, name in names.items()
+            for one in TopicReader(self.kafka, name, "test").ranges()
+        }
+
+    @property
+    def generations(self) -> Generations:
+        return Generations.of(self.client[self.home].generations.find_one({"_id": "live"}), self.home)
+
+    @property
+    def live(self) -> Database[dict[str, Any]]:
+        return self.client[self.generations.live]
+
+    def content(self, database: str) -> Content:
+        """Every document's bytes, by collection."""
+        held = self.client[database]
+        return {name: [BSON.encode(one) for one in held[name].find().sort("_id", 1)] for name in sorted(COLLECTIONS)}
+
+    def databases(self) -> set[str]:
+        return {one for one in self.client.list_database_names() if one.startswith(self.home)}
+
+
+@contextmanager
+def registry_world(bootstrap: str, mongodb_url: str) -> Iterator[RegistryWorld]:
+    with MongoClient[dict[str, Any]](mongodb_url) as client:
+        world = RegistryWorld(bootstrap, client, mongodb_url)
+        try:
+            yield world
+        finally:
+            for one in world.databases():
+                client.drop_database(one)
