@@ -19,6 +19,7 @@ from tensorfleet.kafka.availability import KafkaCheck
 from tensorfleet.kafka.producer import LoopProducer
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
+from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import connect
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import Settings, load
@@ -34,7 +35,9 @@ async def main(settings: Settings) -> None:
         stack.push_async_callback(lifeline.close)
         mongodb = connect(settings.mongodb_url.get_secret_value())
         stack.push_async_callback(mongodb.close)
-        watch = CheckpointWatch(mongodb, settings.mongodb_db)
+        live = LiveGeneration(mongodb, settings.mongodb_db)
+        lifeline.spawn(live.run())
+        watch = CheckpointWatch(live)
         lifeline.spawn(watch.run())
         blobs = MinioBlobStore.connect(
             settings.minio_endpoint,

@@ -18,7 +18,8 @@ from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
 from tensorfleet.kafka.dead_letters import DeadLetterTopic
 from tensorfleet.kafka.topics import prepare_topics
-from tensorfleet.mongo.connection import open_store
+from tensorfleet.mongo.generation_stores import open_generations
+from tensorfleet.mongo.live_store import LiveStore
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import Settings, load
 
@@ -32,7 +33,9 @@ async def main(settings: Settings) -> None:
     stopping = threading.Event()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(lifeline.close)
-        store = stack.enter_context(open_store(settings.mongodb_url.get_secret_value(), settings.mongodb_db))
+        stores = stack.enter_context(open_generations(settings.mongodb_url.get_secret_value(), settings.mongodb_db))
+        live = await asyncio.to_thread(LiveStore, stores)
+        store = live.current()
         await asyncio.to_thread(store.prepare)
         projector = Projector(
             configuration.member(settings.kafka, client_id, topics.group("projector")),
@@ -43,6 +46,7 @@ async def main(settings: Settings) -> None:
             metrics,
             DeadLetterTopic(configuration.producer(settings.kafka, client_id), topics.dead_letters),
             stopping.wait,
+            live.next,
         )
         check_kafka = KafkaCheck(admin)
 

@@ -35,16 +35,19 @@ class Projector:
         metrics: Metrics,
         bury: Callable[[list[DeadLetter]], None],
         pause: Callable[[float], bool],
+        next_store: Callable[[], ProjectionStore | None] = lambda: None,
     ) -> None:
         """`lag` is in records of the log, by partition.
 
-        `bury` stores dead letters durably before it returns. `pause` waits some seconds; True: stop now.
+        `bury` stores dead letters durably before it returns. `pause` waits some seconds; True: stop now. `next_store`
+        is asked between batches: the store to go on with from now on, or None.
         """
         self._consumer = Consumer(dict(config))
         self._topics = topics
         self._identity = identity
         self._metrics = metrics
         self._pause = pause
+        self._next_store = next_store
         self._pipeline = Pipeline(store, codec, topics.log, bury, self._committed)
         self._assigned: set[tuple[str, int]] = set()
         self.assigned = False
@@ -67,6 +70,7 @@ class Projector:
             self._pipeline.close()
 
     def _run_once(self) -> None:
+        self._move_to_next_store()
         first = self._consumer.poll(0 if self._pipeline.busy else _POLL_SECONDS)
         if first is None:
             self._finish_commit()
@@ -80,6 +84,14 @@ class Projector:
         if records:
             self._project(records)
         self._measure_lag()
+
+    def _move_to_next_store(self) -> None:
+        store = self._next_store()
+        if store is not None:
+            self._finish_commit()
+            self._pipeline.store = store
+            if not self._reload():
+                self._start_over("MongoDB does not answer after a switch of generations")
 
     def _project(self, records: list[Record]) -> None:
         try:
@@ -111,14 +123,20 @@ class Projector:
         _LOG.warning("the projection waits: %s", trouble)
         self.trouble = trouble
         while not self._pause(0.5):
-            try:
-                found = {key: self._pipeline.store.checkpoint(one) for key, one in self._pipeline.checkpoints.items()}
-            except ReadModelsUnavailable:
-                continue
-            self._pipeline.checkpoints = found
-            for one in found.values():
-                self._consumer.seek(TopicPartition(self._topic(one.topic), one.partition, one.next_offset))
-            return
+            if self._reload():
+                return
+
+    def _reload(self) -> bool:
+        """Read on from where the checkpoints stand now. False if MongoDB does not tell."""
+        try:
+            known = self._pipeline.checkpoints.items()
+            found = {key: self._pipeline.store.checkpoint(one.beginning) for key, one in known}
+        except ReadModelsUnavailable:
+            return False
+        self._pipeline.checkpoints = found
+        for one in found.values():
+            self._consumer.seek(TopicPartition(self._topic(one.topic), one.partition, one.next_offset))
+        return True
 
     def _measure_lag(self) -> None:
         """From what the client knows; no request. Only this thread may ask the consumer."""

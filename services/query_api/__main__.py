@@ -21,6 +21,7 @@ from tensorfleet.kafka import configuration
 from tensorfleet.kafka.producer import LoopProducer
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
+from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import load
@@ -36,8 +37,10 @@ async def main(settings: QuerySettings) -> None:
         stack.push_async_callback(lifeline.close)
         mongodb = connect(settings.mongodb_url.get_secret_value())
         stack.push_async_callback(mongodb.close)
-        reads = ReadModels(mongodb, settings.mongodb_db)
-        watch = CheckpointWatch(mongodb, settings.mongodb_db)
+        live = LiveGeneration(mongodb, settings.mongodb_db)
+        lifeline.spawn(live.run())
+        reads = ReadModels(live)
+        watch = CheckpointWatch(live)
         lifeline.spawn(watch.run())
         blobs = MinioBlobStore.connect(
             settings.minio_endpoint,

@@ -8,11 +8,10 @@ import itertools
 from typing import Any
 
 from bson.codec_options import CodecOptions
-from pymongo import AsyncMongoClient
-from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import PyMongoError
 
 from tensorfleet.events.envelope import Position
+from tensorfleet.mongo.live_generation import LiveGeneration
 
 _RETRY_SECONDS = 0.5
 
@@ -21,23 +20,22 @@ class CheckpointWatch:
     """Knows, per log partition, the first offset that the read models do not contain yet.
 
     Fed by a change stream: one for the process, however many wait. Until the stream is open, and while MongoDB does
-    not answer, it knows what it knew before, so a wait may time out but is never wrong.
+    not answer, it knows what it knew before, so a wait may time out but is never wrong. After a switch of generations
+    both are watched for a moment, and only what both contain is contained: other processes may still read the old one.
     """
 
-    def __init__(self, client: AsyncMongoClient[dict[str, Any]], database: str) -> None:
-        self._checkpoints: AsyncCollection[dict[str, Any]] = client[database].get_collection(
-            "checkpoints", codec_options=CodecOptions(tz_aware=True)
-        )
-        self._next: dict[int, int] = {}
+    def __init__(self, live: LiveGeneration) -> None:
+        self._live = live
+        self._next: dict[str, dict[int, int]] = {}
         self._waiting: dict[int, list[tuple[int, int, asyncio.Future[None]]]] = {}
         self._order = itertools.count()
 
     def next_offset(self, partition: int) -> int:
         """The first offset of the log that the read models do not contain yet."""
-        return self._next.get(partition, 0)
+        return min((one.get(partition, 0) for one in self._next.values()), default=0)
 
     def contains(self, position: Position) -> bool:
-        return position.offset < self._next.get(position.partition, 0)
+        return position.offset < self.next_offset(position.partition)
 
     async def wait(self, position: Position, timeout_seconds: float) -> bool:
         """True once the read models contain `position`; False if that takes longer than the time-out."""
@@ -54,31 +52,52 @@ class CheckpointWatch:
 
     async def run(self) -> None:
         """Follow for ever; a lost connection is opened again."""
+        databases: tuple[str, ...] = ()
+        following: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                databases = await self._live.databases_other_than(databases)
+                for name in following.keys() - set(databases):
+                    following.pop(name).cancel()
+                    del self._next[name]
+                for name in set(databases) - following.keys():
+                    self._next[name] = {}
+                    following[name] = group.create_task(self._follow_for_ever(name))
+                for partition in self._waiting:
+                    self._wake(partition)
+
+    async def _follow_for_ever(self, database: str) -> None:
         while True:
             try:
-                await self._follow()
+                await self._follow(database)
             except PyMongoError:
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _follow(self) -> None:
+    async def _follow(self, database: str) -> None:
+        checkpoints = self._live.client[database].get_collection(
+            "checkpoints", codec_options=CodecOptions(tz_aware=True)
+        )
         pipeline = [{"$match": {"operationType": {"$in": ["insert", "update", "replace"]}}}]
-        async with await self._checkpoints.watch(pipeline, max_await_time_ms=1000) as stream:
+        async with await checkpoints.watch(pipeline, max_await_time_ms=1000) as stream:
             # What was committed before the stream opened is read once, after: nothing falls between.
-            async for checkpoint in self._checkpoints.find():
-                self._advance(checkpoint)
+            async for checkpoint in checkpoints.find():
+                self._advance(database, checkpoint)
             async for change in stream:
                 updated = change.get("updateDescription", {}).get("updatedFields", {})
                 found = {"_id": change["documentKey"]["_id"], **updated}
-                self._advance(found if "next_offset" in found else (change.get("fullDocument") or found))
+                self._advance(database, found if "next_offset" in found else (change.get("fullDocument") or found))
 
-    def _advance(self, checkpoint: dict[str, Any]) -> None:
+    def _advance(self, database: str, checkpoint: dict[str, Any]) -> None:
         topic, _, partition = str(checkpoint["_id"]).partition(":")
         if topic != "log" or "next_offset" not in checkpoint:
             return
-        number, reached = int(partition), int(checkpoint["next_offset"])
-        self._next[number] = max(reached, self._next.get(number, 0))
-        waiting = self._waiting.get(number, [])
-        while waiting and waiting[0][0] < self._next[number]:
+        known, number = self._next[database], int(partition)
+        known[number] = max(int(checkpoint["next_offset"]), known.get(number, 0))
+        self._wake(number)
+
+    def _wake(self, partition: int) -> None:
+        reached, waiting = self.next_offset(partition), self._waiting.get(partition, [])
+        while waiting and waiting[0][0] < reached:
             _, _, future = heapq.heappop(waiting)
             if not future.done():
                 future.set_result(None)

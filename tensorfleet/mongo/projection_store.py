@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bson.int64 import Int64
@@ -52,6 +52,11 @@ class Checkpoint:
     @property
     def id(self) -> str:
         return f"{self.topic}:{self.partition}"
+
+    @property
+    def beginning(self) -> Checkpoint:
+        """That of the same partition before its first record."""
+        return replace(self, next_offset=0, epoch=0, running_hash=bytes(32))
 
 
 @dataclass(slots=True)

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, TEXT, AsyncMongoClient, IndexModel, timeout
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 
 from tensorfleet.domain.errors import ReadModelsUnavailable
+from tensorfleet.mongo.live_generation import LiveGeneration
 
 MODELS: Final = "models"
 VERSIONS: Final = "versions"
@@ -99,17 +101,18 @@ class ReadModels:
     and puts it only where a value or a `$literal` stands.
     """
 
-    def __init__(self, client: AsyncMongoClient[Document], database: str) -> None:
-        self._client = client
-        self._database = client[database]
+    def __init__(self, live: LiveGeneration) -> None:
+        self._live = live
 
     async def ping(self) -> None:
         with translated():
-            await self._client.admin.command("ping", maxTimeMS=1_000)
+            await self._live.client.admin.command("ping", maxTimeMS=1_000)
 
     async def one(self, collection: str, key: str | int) -> Document | None:
         with translated():
-            return await self._database[collection].find_one({"_id": key}, max_time_ms=READ_MILLISECONDS)
+            return await self._live.read(
+                lambda database: database[collection].find_one({"_id": key}, max_time_ms=READ_MILLISECONDS)
+            )
 
     async def find(
         self,
@@ -121,19 +124,26 @@ class ReadModels:
         fields: Mapping[str, Any] | None = None,
     ) -> list[Document]:
         """`limit` 0: all."""
+        order = list(sort) or None
         with translated():
-            cursor = self._database[collection].find(
-                where, fields, sort=list(sort) or None, limit=limit, max_time_ms=READ_MILLISECONDS
+            return await self._live.read(
+                lambda database: (
+                    database[collection]
+                    .find(where, fields, sort=order, limit=limit, max_time_ms=READ_MILLISECONDS)
+                    .to_list(None)
+                )
             )
-            return await cursor.to_list(None)
 
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
         with translated():
-            return await self._database[collection].count_documents(where, maxTimeMS=READ_MILLISECONDS)
+            return await self._live.read(
+                lambda database: database[collection].count_documents(where, maxTimeMS=READ_MILLISECONDS)
+            )
 
     async def aggregate(self, collection: str, stages: Sequence[Stage]) -> list[Document]:
-        with translated():
-            cursor = await self._database[collection].aggregate(
-                list(stages), maxTimeMS=READ_MILLISECONDS, allowDiskUse=True
-            )
+        async def ask(database: AsyncDatabase[Document]) -> list[Document]:
+            cursor = await database[collection].aggregate(list(stages), maxTimeMS=READ_MILLISECONDS, allowDiskUse=True)
             return await cursor.to_list(None)
+
+        with translated():
+            return await self._live.read(ask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,9 +51,17 @@ def _documents(collection: Any) -> list[bytes]:
     return [BSON.encode(one) for one in found]
 
 
+def no_dead_letters(letters: list[Any]) -> None:
+    raise AssertionError(letters)
+
+
 @contextmanager
 def projector_running(
-    kafka: dict[str, str], topics: Topics, mongodb_url: str, database: str | None = None
+    kafka: dict[str, str],
+    topics: Topics,
+    mongodb_url: str,
+    database: str | None = None,
+    bury: Callable[[list[Any]], None] = no_dead_letters,
 ) -> Iterator[None]:
     """`database`: instead of one that has the registry's name."""
     identity = prepare_topics(configuration.admin(kafka, "test"), topics.specs, 1)
@@ -61,7 +69,7 @@ def projector_running(
     with open_store(mongodb_url, database or topics.registry) as store:
         store.prepare()
         config = configuration.member(kafka, "test", topics.group("projector"))
-        projector = Projector(config, topics, identity, store, CODEC, Metrics(), _no_dead_letters, stopping.wait)
+        projector = Projector(config, topics, identity, store, CODEC, Metrics(), bury, stopping.wait)
         thread = threading.Thread(target=projector.run)
         thread.start()
         try:
@@ -69,7 +77,3 @@ def projector_running(
         finally:
             stopping.set()
             thread.join()
-
-
-def _no_dead_letters(letters: list[Any]) -> None:
-    raise AssertionError(letters)

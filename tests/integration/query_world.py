@@ -30,6 +30,7 @@ from tensorfleet.events.topics import Topics
 from tensorfleet.http.app import make_app
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
+from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect, ensure_indexes
 
 MIB = 1024 * 1024
@@ -279,11 +280,12 @@ def _serving(one: World, mongodb_url: str, database: str, settings: dict[str, An
 
     async def serve() -> None:
         client = connect(mongodb_url)
-        watch = CheckpointWatch(client, database)
-        following = asyncio.create_task(watch.run())
+        live = LiveGeneration(client, database)
+        watch = CheckpointWatch(live)
+        following = asyncio.gather(live.run(), watch.run())
         routes = query_routes(
             **{
-                "reads": ReadModels(client, database),
+                "reads": ReadModels(live),
                 "blobs": one.blobs,
                 "downloads": one.downloads,
                 "waiter": watch,

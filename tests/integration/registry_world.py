@@ -14,9 +14,10 @@ from benchmarks.mixed_log import MixedLog
 from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.mongo.generations import Generations
 from tensorfleet.mongo.projection_store import COLLECTIONS
+from tensorfleet.projection.batch import DeadLetter
 from tests.builders import CODEC
 from tests.integration.kafka_world import KafkaWorld
-from tests.integration.projected import Content, projector_running, wait_for_checkpoints
+from tests.integration.projected import Content, no_dead_letters, projector_running, wait_for_checkpoints
 
 
 class RegistryWorld(KafkaWorld):
@@ -34,8 +35,10 @@ class RegistryWorld(KafkaWorld):
         self.log.write(events)
         self.project()
 
-    def project(self) -> None:
-        with projector_running(self.kafka, self.topics, self.mongodb_url, self.generations.live):
+    def project(self, letters: list[DeadLetter] | None = None) -> None:
+        """`letters` takes what can't be projected; without it, all must be."""
+        bury = no_dead_letters if letters is None else letters.extend
+        with projector_running(self.kafka, self.topics, self.mongodb_url, self.generations.live, bury):
             wait_for_checkpoints(self.live, self.ends())
 
     def ends(self) -> dict[str, int]:

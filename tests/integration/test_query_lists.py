@@ -281,11 +281,13 @@ def test_a_read_waits_for_the_position_that_it_names(registry: World) -> None:
 
 
 def test_without_mongodb_a_read_is_a_503_that_says_when_to_retry(mongodb_url: str) -> None:
+    from tensorfleet.mongo.live_generation import LiveGeneration
     from tensorfleet.mongo.read_models import ReadModels, connect
 
     class Nowhere(ReadModels):
         def __init__(self) -> None:
-            super().__init__(connect("mongodb://127.0.0.1:1/?connectTimeoutMS=200"), "none")
+            client = connect("mongodb://127.0.0.1:1/?connectTimeoutMS=200")
+            super().__init__(LiveGeneration(client, "none"))
 
     with world(mongodb_url, reads=Nowhere()) as registry:
         for path in (MODELS, f"{SEARCH}?q=x", f"{MODELS}/{'a' * 24}", "/api/v1/statistics"):
