@@ -11,7 +11,7 @@ from bson.int64 import Int64
 from pymongo import MongoClient, ReplaceOne, UpdateMany, UpdateOne, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from tensorfleet.domain.errors import CheckpointTaken
@@ -30,6 +30,7 @@ COLLECTIONS: Final = {
     "download_hours",
     "checkpoints",
 }
+_EXISTS: Final = 48
 HAND_OVER: Final = "hand_over"
 """The collection, with one document of the same `_id`, by which a generation goes from who fills it to projectors."""
 
@@ -117,9 +118,17 @@ class ProjectionStore:
         try:
             present = set(self._db.list_collection_names())
             for name in sorted(COLLECTIONS - present):
-                self._db.create_collection(name)
+                self._make_collection(name)
         except PyMongoError as error:
             raise translated_error(error) from error
+
+    def _make_collection(self, name: str) -> None:
+        """Another projector that starts at the same moment makes the same ones."""
+        try:
+            self._db.create_collection(name)
+        except OperationFailure as error:
+            if error.code != _EXISTS:
+                raise
 
     def checkpoint(self, initial: Checkpoint) -> Checkpoint:
         """The partition's checkpoint, made from `initial` if there is none; whoever fills the generation lets go."""
