@@ -125,7 +125,7 @@ class ProjectionStore:
     def _make_collection(self, name: str) -> None:
         """Another projector that starts at the same moment makes the same ones."""
         try:
-            self._db.create_collection(name)
+            self._db.create_collection(name, check_exists=False)
         except OperationFailure as error:
             if error.code != _EXISTS:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -194,3 +195,12 @@ def test_a_projector_that_was_overtaken_writes_nothing(worlds: Any) -> None:
     with pytest.raises(CheckpointTaken):
         world.project(log)
     assert world.content() == before
+
+
+def test_projectors_that_start_at_the_same_moment_prepare_one_database(mongodb_url: str, worlds: Any) -> None:
+    name = worlds().db.name
+    with open_store(mongodb_url, f"{name}-new") as store, ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            for done in [pool.submit(store.prepare) for _ in range(4)]:
+                done.result()
+            worlds().client.drop_database(f"{name}-new")
