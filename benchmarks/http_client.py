@@ -33,7 +33,13 @@ class Connection:
         raw = orjson.dumps(body)
         prefer = "" if wait else "Prefer: respond-async\r\n"
         head = f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n{prefer}"
-        self._writer.write(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
+        return await self._answer(path, f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
+
+    async def get(self, path: str) -> dict[str, Any]:
+        return await self._answer(path, f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+
+    async def _answer(self, path: str, request: bytes) -> dict[str, Any]:
+        self._writer.write(request)
         async with asyncio.timeout(_ANSWER_SECONDS):
             answer = await self._reader.readuntil(b"\r\n\r\n")
             length = answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]

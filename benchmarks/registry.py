@@ -53,6 +53,11 @@ class Registry:
     ) -> None:
         self._stop()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """For a command that works on this registry."""
+        return service_environment(self._settings)
+
     def memory(self, service: str, field: str) -> int:
         """A size from the kernel's account of the process, in bytes: VmRSS is now, VmHWM the highest so far."""
         lines = Path(f"/proc/{self.pids[service]}/status").read_text().splitlines()

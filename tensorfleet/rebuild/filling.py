@@ -13,7 +13,7 @@ from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.projection_store import Checkpoint
 from tensorfleet.projection.batch import DeadLetter, Projected
 from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
-from tensorfleet.rebuild.log_source import LogSource
+from tensorfleet.rebuild.log_source import LogSource, require_same_log
 
 _SILENCE_SECONDS: Final = 30.0
 _ASK_SECONDS: Final = 0.25
@@ -116,7 +116,9 @@ class Filling:
         self._start(ids)
 
     def _load(self, initial: Mapping[str, Checkpoint]) -> None:
-        self._pipeline.checkpoints = {key: self._store.checkpoint(one) for key, one in initial.items()}
+        found = {key: self._store.checkpoint(one) for key, one in initial.items()}
+        require_same_log(self._beginnings, found)
+        self._pipeline.checkpoints = found
 
     def _start(self, ids: Iterator[str] | set[str]) -> None:
         self._reader.start({self._source.place(self._beginnings[key]): self._at(key) for key in ids})

@@ -47,12 +47,12 @@ class LogSource:
         ]
 
 
-def require_same_log(beginnings: Mapping[str, Checkpoint], live: Mapping[str, Checkpoint]) -> None:
-    """LogLost if the live read models come from another log: then no offset of one means anything in the other."""
-    for key, one in live.items():
+def require_same_log(beginnings: Mapping[str, Checkpoint], held: Mapping[str, Checkpoint]) -> None:
+    """LogLost if read models come from another log: then no offset of one means anything in the other."""
+    for key, one in held.items():
         here = beginnings.get(key)
         if here is None or (here.cluster_id, here.topic_id) != (one.cluster_id, one.topic_id):
             raise LogLost(
-                f"The live read models were built from another log: {key} is of cluster {one.cluster_id}, topic id "
+                f"Read models were built from another log: {key} is of cluster {one.cluster_id}, topic id "
                 f"{one.topic_id}. Nothing was changed. Restore the log, or use another MONGODB_DB."
             )

@@ -136,7 +136,8 @@ class ReadModelWorks:
             with self.stores.snapshot(live) as snapshot:
                 targets = snapshot.checkpoints
             behind = one.behind(targets)
-            self.progress.begin("replaying records", behind)
+            if behind:
+                self.progress.begin("replaying records", behind)
             one.fill_to(targets)
             if behind <= _NEAR:
                 return

@@ -98,7 +98,7 @@ async def a_world(url: str) -> AsyncIterator[World]:
 
 def run(test: Callable[[World], Awaitable[None]], url: str) -> None:
     async def whole() -> None:
-        async with a_world(url) as world:
+        async with a_world(url) as world, asyncio.timeout(3 * WITHIN):
             await test(world)
 
     asyncio.run(whole())

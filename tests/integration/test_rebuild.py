@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from devstack.stack import NativeStack
-from tensorfleet.domain.errors import CheckpointTaken, GenerationsBusy
+from tensorfleet.domain.errors import CheckpointTaken, GenerationsBusy, LogUnavailable
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.generation_stores import open_generations
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
+from tensorfleet.rebuild.filling import Filling
 from tests.integration.command_line import CommandLine
 from tests.integration.registry_world import RegistryWorld, registry_world
 from tests.processes import REPOSITORY
@@ -142,6 +143,28 @@ def kill_while_filling(world: RegistryWorld) -> None:
     finally:
         running.send_signal(signal.SIGKILL)
         running.wait()
+
+
+def test_what_fails_after_the_switch_takes_nothing_back(
+    world: RegistryWorld, command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.content(world.home)
+
+    def fails(*_: Any) -> set[str]:
+        raise LogUnavailable("Kafka is gone")
+
+    monkeypatch.setattr(Filling, "follow", fails)
+    assert command.run("rebuild").status == 2
+    assert world.generations.live == f"{world.home}__1"
+    assert world.content(world.generations.live) == before
+
+
+def test_read_models_of_another_log_are_left_alone(world: RegistryWorld, command: CommandLine) -> None:
+    world.live.checkpoints.update_one({"_id": "log:0"}, {"$set": {"topic_id": "another"}})
+    for name in ("rebuild", "verify"):
+        refused = command.run(name)
+        assert (refused.status, "from another log" in refused.err) == (2, True), refused.err
+    assert world.databases() == {world.home}
 
 
 def test_dead_letters_that_are_buried_are_not_buried_again(world: RegistryWorld, command: CommandLine) -> None:
