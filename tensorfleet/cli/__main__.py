@@ -6,8 +6,10 @@ server that does not answer.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import typer
 
@@ -37,9 +39,13 @@ app.command("verify")(verify)
 app.command("rebuild")(rebuild)
 app.command("rollback")(rollback)
 
+_POLITE: Final = 10
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line, by default that of the process; ends with SystemExit."""
+    if arguments is None:
+        os.nice(_POLITE)  # the process is the command's alone; on a machine that it shares, the services go first
     try:
         app(arguments)
     except RegistryError as error:

@@ -30,6 +30,9 @@ __all__ = ["HandOverOption", "RegistryOption", "ShowOption", "describe", "descri
 
 @contextmanager
 def read_model_works(registry: str | None) -> Iterator[ReadModelWorks]:
+    from tensorfleet.process import tune_interpreter  # brings the HTTP server along, which no other command needs
+
+    tune_interpreter()
     log, models = log_settings(registry), load(ReadModelSettings)
     topics = Topics(log.registry_id, log.log_partitions)
     bury = DeadLetterTopic(configuration.producer(log.kafka, CLIENT_ID), topics.dead_letters)
@@ -46,7 +49,7 @@ def describe(one: Verified) -> str:
         lines.append(f"{one.dead_letters:,} of them can't be projected: see the dead-letter topic")
     lines.append(f"{'live':>12} {'replayed':>12}  {'collection':<18} SHA-256 of what was replayed")
     for part in one.comparison.collections:
-        mark = "" if not part.differing else f"  {part.differing:,} differ"
+        mark = "" if not part.differing else f"  {part.differing:,} different"
         lines.append(f"{part.live:>12,} {part.replayed:>12,}  {part.name:<18} {part.replayed_digest[:16]}{mark}")
     return "\n".join([*lines, *_conclusion(one)])
 
@@ -65,7 +68,8 @@ def _conclusion(one: Verified) -> Iterator[str]:
         yield f"EXACT: every document of {one.database} is, byte for byte, what the log makes of it."
         return
     number = sum(part.differing for part in one.comparison.collections)
-    yield f"NOT EXACT: {number:,} document{'s' if number > 1 else ''} of {one.database} differ from the log:"
+    which = f"{number:,} documents of {one.database} differ" if number > 1 else f"1 document of {one.database} differs"
+    yield f"NOT EXACT: {which} from the log:"
     yield from map(_difference, one.comparison.differences)
 
 

@@ -26,12 +26,15 @@ class AssignedReader:
         self._places = set(offsets)
         self._consumer.assign([TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()])
 
-    def burst(self, most: int, wait_seconds: float) -> list[Record]:
-        """What is there; only for the first record it waits. LogLost if the log no longer has an offset."""
+    def burst(self, most: int, wait_seconds: float, gather_seconds: float = 0) -> list[Record]:
+        """What is there, after waiting for the first record, and for `gather_seconds` at most for all the others.
+
+        LogLost if the log no longer has an offset.
+        """
         first = self._consumer.poll(wait_seconds)
         if first is None:
             return []
-        found = map(from_message, [first, *self._consumer.consume(most - 1, timeout=0)])
+        found = map(from_message, [first, *self._consumer.consume(most - 1, timeout=gather_seconds)])
         return [one for one in found if isinstance(one, Record) and (one.topic, one.partition) in self._places]
 
     def close(self) -> None:

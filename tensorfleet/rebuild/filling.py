@@ -17,6 +17,8 @@ from tensorfleet.rebuild.log_source import LogSource, require_same_log
 
 _SILENCE_SECONDS: Final = 30.0
 _ASK_SECONDS: Final = 0.25
+_GATHER_SECONDS: Final = 0.25
+"""Nobody waits for a record before the switch, and large batches write a document that many events change only once."""
 
 
 class Filling:
@@ -59,8 +61,8 @@ class Filling:
         self._start(key for key, one in targets.items() if one.next_offset > self._at(key))
         ends = {self._source.place(one): one.next_offset for one in targets.values()}
         heard = time.monotonic()
-        while self.behind(targets):
-            burst = self._reader.burst(MOST_IN_BATCH, _ASK_SECONDS)
+        while behind := self.behind(targets):
+            burst = self._reader.burst(min(MOST_IN_BATCH, behind), _ASK_SECONDS, _GATHER_SECONDS)
             records = [one for one in burst if one.offset < ends[one.topic, one.partition]]
             if records:
                 heard = time.monotonic()
