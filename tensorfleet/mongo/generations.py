@@ -16,10 +16,12 @@ POINTER: Final = "generations"
 LIVE: Final = "live"
 """The document's `_id`."""
 
-READERS_MOVE_SECONDS: Final = 1.5
-"""Readers have noticed another live generation after this time; until then someone may still read the one before."""
-WRITERS_STAY_SECONDS: Final = 2.0
-"""So long a projector keeps the generation before up to date, so that those who still read it read what is new."""
+EVERYONE_KNOWS_SECONDS: Final = 1.0
+"""From when one process notices a switch, until all have: before that, no reader moves to the new generation."""
+READERS_MOVED_SECONDS: Final = 2.5
+"""Until all readers have moved. Up to then a position counts as reached only when both generations contain it."""
+WRITERS_STAY_SECONDS: Final = 3.0
+"""So long a projector keeps the generation before up to date, for those who still read it."""
 
 
 @dataclass(frozen=True, slots=True)

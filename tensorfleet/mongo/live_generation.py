@@ -12,7 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from tensorfleet.mongo.generations import LIVE, POINTER, READERS_MOVE_SECONDS, Generations
+from tensorfleet.mongo.generations import EVERYONE_KNOWS_SECONDS, LIVE, POINTER, READERS_MOVED_SECONDS, Generations
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -28,6 +28,7 @@ class LiveGeneration:
     that contains all that the one before can have shown, and no answer leaves while that is being found out.
 
     `databases` are all that some process may be reading at the moment: usually one, for a moment after a switch two.
+    It does not move at once, so that whoever waits for positions for the sake of readers has noticed the switch too.
     """
 
     def __init__(self, client: AsyncMongoClient[Document], home: str) -> None:
@@ -77,9 +78,11 @@ class LiveGeneration:
         elif found.number != self._known.number:
             self._known, self._noticed = found, time.monotonic()
             self._publish(self._current, found.live)
+        since = time.monotonic() - self._noticed
         if self._known is not None and self._current != self._known.live:
-            await self._move(self._known.live)
-        elif len(self.databases) > 1 and time.monotonic() > self._noticed + READERS_MOVE_SECONDS:
+            if since > EVERYONE_KNOWS_SECONDS:
+                await self._move(self._known.live)
+        elif len(self.databases) > 1 and since > READERS_MOVED_SECONDS:
             self._publish(self._current)
 
     def _begin(self, found: Generations) -> None:

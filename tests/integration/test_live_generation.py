@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ import pytest
 from tensorfleet.events.envelope import Position
 from tensorfleet.mongo import live_generation
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
-from tensorfleet.mongo.generations import Generations
+from tensorfleet.mongo.generations import EVERYONE_KNOWS_SECONDS, Generations
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect
 
@@ -122,6 +123,21 @@ def test_readers_stay_until_the_new_generation_has_what_they_have_shown(mongodb_
     run(test, mongodb_url)
 
 
+def test_no_reader_moves_before_everyone_can_know_of_the_switch(mongodb_url: str) -> None:
+    """Else a process that waits for positions would still look at the old generation alone."""
+
+    async def test(world: World) -> None:
+        await world.sequence()
+        await world.write(world.next, 10)
+        await world.switch()
+        began = time.monotonic()
+        await world.until(lambda: _equals(world.live.read(_name), world.next))
+        assert time.monotonic() - began > EVERYONE_KNOWS_SECONDS
+        assert set(world.live.databases) == {world.home, world.next}
+
+    run(test, mongodb_url)
+
+
 def test_a_read_under_way_while_the_generation_changes_answers_from_the_new_one(mongodb_url: str) -> None:
     async def test(world: World) -> None:
         began, go_on, asked = asyncio.Event(), asyncio.Event(), list[str]()
@@ -203,7 +219,7 @@ def test_a_wait_that_began_on_the_old_generation_ends_with_the_new_one(mongodb_u
 
 
 def test_a_switch_back_before_the_move_changes_nothing(mongodb_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_generation, "READERS_MOVE_SECONDS", 0.1)
+    monkeypatch.setattr(live_generation, "READERS_MOVED_SECONDS", 0.1)
 
     async def test(world: World) -> None:
         assert await world.sequence() == 10
