@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -51,13 +52,14 @@ async def main(settings: Settings) -> None:
             command_side(settings, catalogue, producer, blobs, watch, metrics, lifeline)
         )
         lag = ProjectionLag(commands.bus, watch)
+        lifeline.spawn(lag.run())
 
         async def check_storage() -> str | None:
             return None if await blobs.available() else "object storage does not answer"
 
         async def numbers() -> dict[str, Any]:
             commands.measure(metrics)
-            return {"projection_lag_events": lag.events, "projection_lag_seconds": lag.seconds}
+            return {"projection_lag_events": lag.events, "projection_lag_seconds": lag.seconds(time.monotonic())}
 
         checks: dict[str, Check] = {
             "kafka": KafkaCheck(admin),

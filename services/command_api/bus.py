@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,11 +42,17 @@ class CommandBus:
     """`timeout_seconds` bounds how long a command waits for its outcome."""
 
     def __init__(
-        self, partitions: Sequence[Partition], memory: CommandMemory, forwarder: Forwarder, timeout_seconds: float
+        self,
+        partitions: Sequence[Partition],
+        memory: CommandMemory,
+        forwarder: Forwarder,
+        timeout_seconds: float,
+        now: Callable[[], int],
     ) -> None:
         self._partitions = partitions
         self._memory = memory
         self._forwarder = forwarder
+        self._now = now
         self._timeout = timeout_seconds
         self._running: dict[str, bytes] = {}
 
@@ -56,7 +63,7 @@ class CommandBus:
             if isinstance(record, EndOfPartition):
                 partition.caught_up()
             else:
-                partition.read(record.offset, record.value)
+                partition.read(record.offset, record.key, record.value)
 
     def on_licence(self, partition: int, held: bool) -> None:
         self._partitions[partition].set_licence(held)
@@ -106,6 +113,24 @@ class CommandBus:
                 raise KeyReused("This Idempotency-Key is in use by another request.")
             raise CommandStillRunning("A request with this Idempotency-Key is still running.")
         return known
+
+    def remember(self, key: CommandKey, receipt: Receipt) -> None:
+        """While this process lives; the keys of the parts are in the log."""
+        self._memory.remember(key, receipt, self._now())
+
+    @contextmanager
+    def reserve(self, key: CommandKey | None, parts: Sequence[CommandKey | None]) -> Iterator[None]:
+        """Hold the key of a request that is carried out under the keys `parts`. KeyReused, CommandStillRunning."""
+        if key is None:
+            yield
+            return
+        for one in (key, *parts):
+            self.recall(one)
+        self._running[key.command_id] = key.hash
+        try:
+            yield
+        finally:
+            del self._running[key.command_id]
 
     async def execute(self, command: Command, model_id: str, model_name: str | None, caller: Caller) -> Receipt:
         """Carry out one command and return its receipt, or raise why not.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from services.command_api import forms as f
 from services.command_api.bus import Caller, CommandBus
-from services.command_api.submission import Receipt
+from services.command_api.submission import CommandKey, Receipt
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import names
@@ -37,6 +38,15 @@ class Operations:
         self._bus = bus
         self._blobs = blobs
         self._utc_now = utc_now
+
+    def reserve(self, key: CommandKey | None, parts: Sequence[CommandKey | None]) -> AbstractContextManager[None]:
+        """As CommandBus.reserve."""
+        return self._bus.reserve(key, parts)
+
+    def remember(self, key: CommandKey | None, receipts: Sequence[Receipt]) -> None:
+        """Keep the key of a batch that did anything from being used for something else."""
+        if key is not None and receipts:
+            self._bus.remember(key, receipts[0])
 
     async def register(self, form: f.RegisterForm, caller: Caller) -> Answer:
         fields, version_fields = form.model_fields_given(), form.version_fields_given()

@@ -68,13 +68,13 @@ async def command_side(
 ) -> AsyncIterator[CommandSide]:
     """Follow the log, join the group, and give up the licence at the end so that a successor begins at once."""
     topics = Topics(settings.registry_id, settings.log_partitions)
-    codec, memory = Codec(catalogue), CommandMemory()
+    codec, memory = Codec(catalogue), CommandMemory(_now)
     instance_id = str(uuid.uuid4())
     numbers = range(topics.partitions)
     partitions: list[Partition] = []
     token = forwarding_token(settings.minio_secret_key.get_secret_value())
     forwarder = Forwarder(token)
-    bus = CommandBus(partitions, memory, forwarder, settings.command_timeout)
+    bus = CommandBus(partitions, memory, forwarder, settings.command_timeout, _now)
     client_id = f"{topics.registry}.command-api"
     follower = Follower(
         configuration.reader(settings.kafka, client_id),
@@ -93,7 +93,7 @@ async def command_side(
             metrics,
             url=settings.own_url,
             instance_id=instance_id,
-            now=lambda: time.time_ns() // 1000,
+            now=_now,
             new_event_id=lambda: str(uuid_utils.uuid7()),
         )
         for number in numbers
@@ -113,3 +113,7 @@ async def command_side(
         yield CommandSide(bus, (*routers, forwarding_routes(partitions, token)), membership)
     finally:
         await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

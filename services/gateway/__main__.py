@@ -69,7 +69,9 @@ async def main(settings: QuerySettings) -> None:
             position_wait_seconds=settings.projection_wait,
             download_timeout_seconds=settings.download_timeout,
         )
-        health = gateway_health(KafkaCheck(admin), reads, blobs, commands, ProjectionLag(commands.bus, watch), metrics)
+        lag = ProjectionLag(commands.bus, watch)
+        lifeline.spawn(lag.run())
+        health = gateway_health(KafkaCheck(admin), reads, blobs, commands, lag, metrics)
         routers = [*commands.routers, *queries, health_routes(health, metrics)]
         app = make_app(
             "TensorFleet Model Registry",

@@ -7,7 +7,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.domain.errors import LogLost, LogUnavailable
 from tensorfleet.domain.guard import Verdict
 from tensorfleet.domain.model import LiveModel
 from tensorfleet.events.codec import Codec
@@ -75,8 +75,14 @@ class Publisher:
             self._publish(fresh)
 
     def _fold(self, record: Record) -> Envelope | None:
-        """The record's envelope if it is an accepted event."""
-        judged = self._folds[record.partition].apply(record.offset, record.value)
+        """The record's envelope if it is an accepted event. LogLost if records before it are missing."""
+        fold = self._folds[record.partition]
+        if record.offset != fold.next_offset:
+            raise LogLost(
+                f"{record.topic}[{record.partition}] jumps from offset {fold.next_offset} to {record.offset}: records "
+                "are missing. Nothing more was published; restore the log."
+            )
+        judged = fold.apply(record.offset, record.key, record.value)
         return judged.envelope if judged.verdict is Verdict.ACCEPTED else None
 
     def _publish(self, fresh: Sequence[tuple[Record, Envelope | None]]) -> None:
@@ -122,12 +128,14 @@ class Publisher:
         try:
             self._producer.abort_transaction(_TRANSACTION_SECONDS)
         except KafkaException as error:
-            # The next session's init_transactions fences this producer, which aborts for it.
+            # Kafka aborts it after transaction.timeout.ms; until then readers of committed records wait.
             raise LogUnavailable(f"Kafka does not abort the transaction: {error.args[0].str()}") from error
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         committed = consumer.committed(partitions, timeout=_TRANSACTION_SECONDS)
         for one in committed:
+            if one.error is not None:
+                raise KafkaException(one.error)
             self._folds[one.partition] = LogFold(self._codec)
             self._published[one.partition] = max(0, one.offset)
         consumer.incremental_assign([TopicPartition(one.topic, one.partition, 0) for one in partitions])

@@ -45,9 +45,13 @@ from dataclasses import dataclass
 
 
 class RegistryError(Exception):
-    """Root of the tree. `detail` is a sentence for a person; `code` is for programs."""
+    """Root of the tree. `detail` is a sentence for a person; `code` is for programs.
+
+    `position` is the place in the log as of which a command was rejected, if it came so far.
+    """
 
     code = "registry-error"
+    position: str | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
