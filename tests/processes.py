@@ -119,6 +119,10 @@ class RegistryProcesses:
         process.send_signal(number)
         return process.wait(20)
 
+    def wait_end(self, name: str) -> int:
+        """The exit status of a process that ends by itself."""
+        return self._running.pop(name).wait(READY_SECONDS)
+
     def stop_all(self) -> None:
         for process in self._running.values():
             process.send_signal(signal.SIGCONT)

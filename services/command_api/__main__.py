@@ -21,6 +21,7 @@ from tensorfleet.kafka.producer import LoopProducer
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.read_models import connect
+from tensorfleet.mongo.same_log import require_same_log
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import Settings, load
 
@@ -30,11 +31,12 @@ async def main(settings: Settings) -> None:
     topics = Topics(settings.registry_id, settings.log_partitions)
     client_id = f"{topics.registry}.command-api"
     admin = configuration.admin(settings.kafka, client_id)
-    await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
+    identity = await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(lifeline.close)
         mongodb = connect(settings.mongodb_url.get_secret_value())
         stack.push_async_callback(mongodb.close)
+        await require_same_log(mongodb, settings.mongodb_db, topics, identity)
         watch = CheckpointWatch(mongodb, settings.mongodb_db)
         lifeline.spawn(watch.run())
         blobs = MinioBlobStore.connect(
@@ -49,7 +51,7 @@ async def main(settings: Settings) -> None:
         stack.push_async_callback(producer.close)
         await blobs.ensure_bucket()
         commands = await stack.enter_async_context(
-            command_side(settings, catalogue, producer, blobs, watch, metrics, lifeline)
+            command_side(settings, identity, catalogue, producer, blobs, watch, metrics, lifeline)
         )
         lag = ProjectionLag(commands.bus, watch)
         lifeline.spawn(lag.run())

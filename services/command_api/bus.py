@@ -18,6 +18,7 @@ from tensorfleet.domain.commands import Command
 from tensorfleet.domain.errors import (
     CommandStillRunning,
     KeyReused,
+    LogHalted,
     LogUnavailable,
     ModelNotFound,
 )
@@ -53,6 +54,7 @@ class CommandBus:
         self._memory = memory
         self._forwarder = forwarder
         self._now = now
+        self._halted: str | None = None
         self._timeout = timeout_seconds
         self._running: dict[str, bytes] = {}
 
@@ -66,7 +68,14 @@ class CommandBus:
                 partition.read(record.offset, record.key, record.value)
 
     def on_licence(self, partition: int, held: bool) -> None:
-        self._partitions[partition].set_licence(held)
+        if partition < len(self._partitions):  # more of them are noticed as a changed log
+            self._partitions[partition].set_licence(held)
+
+    def halt(self, reason: str) -> None:
+        """Carry out nothing any more."""
+        self._halted = reason
+        for one in self._partitions:
+            one.halt(LogHalted(reason))
 
     @property
     def partitions(self) -> Sequence[Partition]:
@@ -153,6 +162,8 @@ class CommandBus:
 
     async def _submit(self, command: Command, model_id: str, model_name: str | None, caller: Caller) -> Receipt:
         """Here, or at the owner; after a hand-over again, with the same command id, until the deadline."""
+        if self._halted is not None:
+            raise LogHalted(self._halted)
         partition = self._partition(model_id)
         command_id = caller.key.command_id if caller.key else uuid.uuid4().hex
         deadline = asyncio.get_running_loop().time() + self._timeout

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from services.command_api.batch import Batch, BatchDecider, Pending
 from services.command_api.memory import CommandMemory
 from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission, receipt_for
-from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.domain.errors import LogHalted, LogUnavailable
 from tensorfleet.domain.events import ModelRegistered
 from tensorfleet.domain.guard import NO_HASH, Verdict
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
@@ -37,6 +37,7 @@ class State(StrEnum):
     CLAIMING = "claiming"
     OWNING = "owning"
     SUSPECT = "suspect"
+    HALTED = "halted"
 
 
 class Log(Protocol):
@@ -126,6 +127,17 @@ class Partition:
     def queued(self) -> int:
         return len(self._queue) + (len(self._batch.pending) if self._batch else 0)
 
+    def halt(self, error: LogHalted) -> None:
+        """Own nothing and append nothing any more. What is not settled is refused."""
+        waiting = [*(self._batch.unsettled() if self._batch else ()), *self._queue]
+        self._batch, self._claim_id = None, None
+        self._queue.clear()
+        self._licensed = False
+        self._become(State.HALTED)
+        for one in waiting:
+            if not one.done.done():
+                one.done.set_exception(error)
+
     def submit(self, submission: Submission) -> None:
         """Take a command; its `done` is settled in time. NotTheOwner if we neither own the partition nor try to."""
         if self.state is State.FOLLOWING and not self._licensed:
@@ -142,6 +154,8 @@ class Partition:
         return True
 
     def set_licence(self, held: bool) -> None:
+        if self.state is State.HALTED:
+            return
         self._licensed = held
         if held and self.state is State.FOLLOWING:
             self._claim(State.CLAIMING)
@@ -154,6 +168,8 @@ class Partition:
 
     def read(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         """Fold one record of the log and settle the command that it answers, if it is one of ours."""
+        if self.state is State.HALTED:
+            return
         sent = self._batch.pending.pop(value, None) if self._batch is not None and value is not None else None
         judged = self.fold.apply(offset, key, value, sent.envelope if sent else None)
         self._observer.judged(self.number, judged.verdict or "unreadable")

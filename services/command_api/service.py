@@ -22,6 +22,7 @@ from services.command_api.partition import Partition
 from services.command_api.routes import CommandHttp, ProjectionWait, command_routes
 from services.command_api.upload import upload_routes
 from tensorfleet.blobs.store import BlobStore
+from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.fold import LogFold
@@ -29,9 +30,11 @@ from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.follower import Follower
+from tensorfleet.kafka.log_watch import LogWatch
 from tensorfleet.kafka.membership import Membership
 from tensorfleet.kafka.producer import LoopProducer
-from tensorfleet.process import Lifeline
+from tensorfleet.kafka.topics import LogIdentity
+from tensorfleet.process import Halt, Lifeline
 from tensorfleet.settings import Settings
 
 
@@ -40,6 +43,7 @@ class CommandSide:
     bus: CommandBus
     routers: tuple[APIRouter, ...]
     membership: Membership
+    halt: Halt
 
     def hand_over(self) -> None:
         """Let others take the partitions. Until they do, what we own is served as before."""
@@ -52,6 +56,8 @@ class CommandSide:
     async def check_ownership(self) -> str | None:
         if self.bus.ready:
             return None
+        if self.halt.reason is not None:
+            return self.halt.reason
         states = ", ".join(f"{one.number} {one.state}" for one in self.bus.partitions)
         return f"not every partition has an owner yet: {states}"
 
@@ -59,6 +65,7 @@ class CommandSide:
 @asynccontextmanager
 async def command_side(
     settings: Settings,
+    identity: LogIdentity,
     catalogue: Catalogue,
     producer: LoopProducer,
     blobs: BlobStore,
@@ -76,13 +83,25 @@ async def command_side(
     forwarder = Forwarder(token)
     bus = CommandBus(partitions, memory, forwarder, settings.command_timeout, _now)
     client_id = f"{topics.registry}.command-api"
+    halt = Halt()
+
+    def fail(error: BaseException) -> None:
+        if not isinstance(error, LogLost):
+            lifeline.fail(error)
+            return
+        halt.because(error)
+        membership.leave()
+        bus.halt(error.detail)
+
+    admin = configuration.admin(settings.kafka, client_id)
+    log_watch = LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity)
     follower = Follower(
         configuration.reader(settings.kafka, client_id),
-        configuration.admin(settings.kafka, client_id),
+        admin,
         topics.log,
         dict.fromkeys(numbers, 0),
         bus.on_burst,
-        lifeline.fail,
+        fail,
     )
     partitions.extend(
         Partition(
@@ -102,15 +121,16 @@ async def command_side(
         configuration.member(settings.kafka, client_id, topics.group("command-api")),
         topics.log,
         bus.on_licence,
-        lifeline.fail,
+        fail,
     )
     operations = Operations(bus, blobs, lambda: datetime.now(UTC))
     http = CommandHttp(operations, projection, settings.projection_wait)
     follower.start()
     membership.start()
+    lifeline.spawn(log_watch.run(fail))
     try:
         routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size)
-        yield CommandSide(bus, (*routers, forwarding_routes(partitions, token)), membership)
+        yield CommandSide(bus, (*routers, forwarding_routes(partitions, token)), membership, halt)
     finally:
         await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
 

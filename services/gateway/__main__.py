@@ -25,6 +25,7 @@ from tensorfleet.kafka.producer import LoopProducer
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.read_models import ReadModels, connect
+from tensorfleet.mongo.same_log import require_same_log
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import load
 
@@ -34,11 +35,12 @@ async def main(settings: QuerySettings) -> None:
     topics = Topics(settings.registry_id, settings.log_partitions)
     client_id = f"{topics.registry}.gateway"
     admin = configuration.admin(settings.kafka, client_id)
-    await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
+    identity = await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(lifeline.close)
         mongodb = connect(settings.mongodb_url.get_secret_value())
         stack.push_async_callback(mongodb.close)
+        await require_same_log(mongodb, settings.mongodb_db, topics, identity)
         reads = ReadModels(mongodb, settings.mongodb_db)
         watch = CheckpointWatch(mongodb, settings.mongodb_db)
         lifeline.spawn(watch.run())
@@ -54,7 +56,7 @@ async def main(settings: QuerySettings) -> None:
         stack.push_async_callback(producer.close)
         await blobs.ensure_bucket()
         commands = await stack.enter_async_context(
-            command_side(settings, catalogue, producer, blobs, watch, metrics, lifeline)
+            command_side(settings, identity, catalogue, producer, blobs, watch, metrics, lifeline)
         )
         queries = query_routes(
             reads=reads,

@@ -9,6 +9,7 @@ from typing import Any
 
 from services.projector.consumer import Projector
 from services.projector.dead_letters import DeadLetterTopic
+from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -17,14 +18,15 @@ from tensorfleet.http.health import Health, health_routes
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
+from tensorfleet.kafka.log_watch import LogWatch
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.connection import open_store
-from tensorfleet.process import Lifeline, run, serve
+from tensorfleet.process import Halt, Lifeline, run, serve
 from tensorfleet.settings import Settings, load
 
 
 async def main(settings: Settings) -> None:
-    lifeline, metrics = Lifeline(), Metrics()
+    lifeline, metrics, halt = Lifeline(), Metrics(), Halt()
     topics = Topics(settings.registry_id, settings.log_partitions)
     client_id = f"{topics.registry}.projector"
     admin = configuration.admin(settings.kafka, client_id)
@@ -47,7 +49,8 @@ async def main(settings: Settings) -> None:
         check_kafka = KafkaCheck(admin)
 
         async def check_projection() -> str | None:
-            return projector.trouble or (None if projector.assigned else "no partitions are assigned yet")
+            waiting = None if projector.assigned else "no partitions are assigned yet"
+            return halt.reason or projector.trouble or waiting
 
         async def numbers() -> dict[str, Any]:
             return {"projection_lag_events": sum(projector.lag.values())}
@@ -60,7 +63,20 @@ async def main(settings: Settings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
         )
-        projecting = lifeline.spawn(asyncio.to_thread(projector.run))
+
+        def lost(error: LogLost) -> None:
+            halt.because(error)
+            stopping.set()
+
+        def project() -> None:
+            try:
+                projector.run()
+            except LogLost as error:
+                halt.because(error)
+
+        log_watch = LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity)
+        lifeline.spawn(log_watch.run(lost))
+        projecting = lifeline.spawn(asyncio.to_thread(project))
         try:
             await serve(app, settings, lifeline)
         finally:

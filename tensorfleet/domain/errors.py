@@ -22,6 +22,7 @@ RegistryError
 ├── PositionNotReached        a read asked for a position that the projection does not contain in time
 ├── DependencyUnavailable     a server that the request needs does not answer; retry later
 │   ├── LogUnavailable
+│   ├── LogHalted            the log was lost; nothing is written until an operator has mended it
 │   ├── OutcomeUnknown
 │   ├── ReadModelsUnavailable
 │   └── BlobsUnavailable
@@ -197,6 +198,11 @@ class DependencyUnavailable(RegistryError):
 
 class LogUnavailable(DependencyUnavailable):
     code = "log-unavailable"
+
+
+class LogHalted(DependencyUnavailable):
+    code = "log-halted"
+    retry_after_seconds = 60
 
 
 class OutcomeUnknown(DependencyUnavailable):
