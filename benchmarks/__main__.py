@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import create_version, files, idle_memory, replay, visibility
+from benchmarks import create_version, files, idle_memory, owner_start, replay, visibility
 from benchmarks.table import Row, render
 from devstack.stack import NativeStack
 from tensorfleet.process import tune_interpreter
@@ -18,6 +18,7 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "create_version": create_version.measure,
     "visibility": visibility.measure,
     "replay": replay.measure,
+    "owner_start": owner_start.measure,
     "files": files.measure,
 }
 _TMPFS = Path("/dev/shm")

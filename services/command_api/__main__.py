@@ -51,7 +51,7 @@ async def main(settings: Settings) -> None:
         stack.push_async_callback(producer.close)
         await blobs.ensure_bucket()
         commands = await stack.enter_async_context(
-            command_side(settings, identity, catalogue, producer, blobs, watch, metrics, lifeline)
+            command_side(settings, identity, catalogue, producer, blobs, blobs.snapshots, watch, metrics, lifeline)
         )
         lag = ProjectionLag(commands.bus, watch)
         lifeline.spawn(lag.run())

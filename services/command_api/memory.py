@@ -28,6 +28,7 @@ class Remembered:
 
     hash: bytes
     receipt: Receipt
+    occurred_at: int
     recent: bool = True
 
 
@@ -47,8 +48,9 @@ class CommandMemory:
         """The first receipt of a key stays. A time from the future counts as now."""
         if key.command_id in self._known:
             return
-        self._known[key.command_id] = Remembered(key.hash, receipt)
-        heapq.heappush(self._by_time, (min(occurred_at, self._now()), key.command_id))
+        at = min(occurred_at, self._now())
+        self._known[key.command_id] = Remembered(key.hash, receipt, at)
+        heapq.heappush(self._by_time, (at, key.command_id))
         self._age_model(receipt.model_id, key.command_id)
         self._forget()
 
@@ -60,6 +62,14 @@ class CommandMemory:
         if known.hash != key.hash:
             raise KeyReused("This Idempotency-Key came before, with another request.")
         return replace(known.receipt, replayed=True)
+
+    def of_partition(self, partition: int) -> list[tuple[str, bytes, Receipt, int]]:
+        """Id, hash, receipt and time of all commands of one partition that are remembered."""
+        return [
+            (command_id, one.hash, one.receipt, one.occurred_at)
+            for command_id, one in self._known.items()
+            if one.receipt.position.partition == partition
+        ]
 
     def _age_model(self, model_id: str, command_id: str) -> None:
         recent = self._of_model.setdefault(model_id, deque())

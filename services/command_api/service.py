@@ -20,12 +20,14 @@ from services.command_api.memory import CommandMemory
 from services.command_api.operations import Operations
 from services.command_api.partition import Partition
 from services.command_api.routes import CommandHttp, ProjectionWait, command_routes
+from services.command_api.snapshots import Snapshots, SnapshotStore
 from services.command_api.upload import upload_routes
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.fold import LogFold
+from tensorfleet.events.snapshot import Origin
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
@@ -33,6 +35,7 @@ from tensorfleet.kafka.follower import Follower
 from tensorfleet.kafka.log_watch import LogWatch
 from tensorfleet.kafka.membership import Membership
 from tensorfleet.kafka.producer import LoopProducer
+from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.kafka.topics import LogIdentity
 from tensorfleet.process import Halt, Lifeline
 from tensorfleet.settings import Settings
@@ -69,6 +72,7 @@ async def command_side(
     catalogue: Catalogue,
     producer: LoopProducer,
     blobs: BlobStore,
+    snapshot_store: SnapshotStore,
     projection: ProjectionWait,
     metrics: Metrics,
     lifeline: Lifeline,
@@ -95,18 +99,28 @@ async def command_side(
 
     admin = configuration.admin(settings.kafka, client_id)
     log_watch = LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity)
+    log = TopicReader(settings.kafka, topics.log, client_id)
+
+    async def value_at(partition: int, offset: int) -> bytes | None:
+        return await asyncio.to_thread(log.value_at, partition, offset)
+
+    topic_id = identity.topic_ids[topics.log]
+    origins = {number: Origin(identity.cluster_id, topic_id, number) for number in numbers}
+    snapshots = Snapshots(snapshot_store, origins, value_at, settings.snapshot_every)
+    folds = {number: LogFold(codec) for number in numbers}
+    await asyncio.gather(*(snapshots.restore(fold, memory, number) for number, fold in folds.items()))
     follower = Follower(
         configuration.reader(settings.kafka, client_id),
         admin,
         topics.log,
-        dict.fromkeys(numbers, 0),
+        {number: fold.next_offset for number, fold in folds.items()},
         bus.on_burst,
         fail,
     )
     partitions.extend(
         Partition(
             number,
-            LogFold(codec),
+            folds[number],
             KafkaLog(topics, number, producer, follower, codec.event_schema_id),
             memory,
             metrics,
@@ -128,6 +142,7 @@ async def command_side(
     follower.start()
     membership.start()
     lifeline.spawn(log_watch.run(fail))
+    lifeline.spawn(snapshots.run(partitions, memory))
     try:
         routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size)
         yield CommandSide(bus, (*routers, forwarding_routes(partitions, token)), membership, halt)

@@ -56,7 +56,7 @@ async def main(settings: QuerySettings) -> None:
         stack.push_async_callback(producer.close)
         await blobs.ensure_bucket()
         commands = await stack.enter_async_context(
-            command_side(settings, identity, catalogue, producer, blobs, watch, metrics, lifeline)
+            command_side(settings, identity, catalogue, producer, blobs, blobs.snapshots, watch, metrics, lifeline)
         )
         queries = query_routes(
             reads=reads,

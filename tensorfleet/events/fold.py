@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from tensorfleet.domain.events import ModelDownloaded
 from tensorfleet.domain.evolution import Unfoldable, evolve
-from tensorfleet.domain.guard import EMPTY_STREAM, Guard, RecordHead, StreamHead, Verdict
+from tensorfleet.domain.guard import EMPTY_STREAM, NO_HASH, Guard, RecordHead, StreamHead, Verdict
 from tensorfleet.domain.model import INITIAL, LiveModel, Model
 from tensorfleet.domain.names import MODEL_ID
 from tensorfleet.events.codec import Codec, Undecodable
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed
+from tensorfleet.events.packing import unpack
+from tensorfleet.events.snapshot import FoldState
 
 NOT_EVENTS = (OwnershipClaimed, ModelDownloaded)
 
@@ -50,6 +52,7 @@ class LogFold:
     """All models of one partition, as the log says they are. `next_offset` is one past the last record folded.
 
     `parked` are models whose state can't be told; of those, `unreadable` have a record that can't even be decoded.
+    `last_hash` is the hash of the last record's value. `packed` are models of a snapshot that nobody asked for yet.
     """
 
     codec: Codec
@@ -59,9 +62,35 @@ class LogFold:
     parked: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     next_offset: int = 0
+    last_hash: bytes = NO_HASH
+    packed: dict[str, str] = field(default_factory=dict)
 
     def model(self, model_id: str) -> Model:
+        packed = self.packed.pop(model_id, None)
+        if packed is not None:
+            self.models[model_id] = unpack(packed)
         return self.models.get(model_id, INITIAL)
+
+    def state(self) -> FoldState:
+        """A copy that stays as it is while the fold goes on."""
+        return FoldState(
+            self.next_offset,
+            self.last_hash,
+            self.guard.epoch,
+            dict(self.guard.streams),
+            dict(self.models),
+            dict(self.packed),
+            dict(self.names),
+            frozenset(self.parked),
+            frozenset(self.unreadable),
+        )
+
+    def restore(self, state: FoldState) -> None:
+        """Begin at a state instead of at the log's beginning."""
+        self.next_offset, self.last_hash = state.next_offset, state.last_hash
+        self.guard = Guard(state.epoch, dict(state.heads))
+        self.models, self.packed, self.names = dict(state.models), dict(state.packed), dict(state.names)
+        self.parked, self.unreadable = set(state.parked), set(state.unreadable)
 
     def is_live(self, model_id: str) -> bool:
         return isinstance(self.model(model_id), LiveModel)
@@ -79,16 +108,19 @@ class LogFold:
             try:
                 known = self.codec.decode(value or b"")
             except Undecodable as error:
+                self.last_hash = hashlib.sha256(value or b"").digest()
                 model_id = model_id_in(key)
                 if model_id is not None:
                     self.parked.add(model_id)
                     self.unreadable.add(model_id)
                 return Judged(None, None, str(error))
+        head = head_of(known, value or b"")
+        self.last_hash = head.hash
         if isinstance(known.event, ModelDownloaded):
             return Judged(None, None, "a download does not belong in the log")
         if known.model_id in self.unreadable:
             return Judged(None, known, "an earlier record of this model can't be decoded")
-        verdict = self.guard.judge(head_of(known, value or b""))
+        verdict = self.guard.judge(head)
         if verdict is Verdict.ACCEPTED:
             return self._evolve(known)
         return Judged(verdict, known)
