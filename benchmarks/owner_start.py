@@ -1,4 +1,4 @@
-"""How long a command API takes until it serves, with a million events in its partitions: from a snapshot, and without."""
+"""How long a command API takes until it serves, with a million events: from a snapshot, and without one."""
 
 from __future__ import annotations
 
