@@ -92,6 +92,8 @@ class KafkaServer:
     ) -> None:
         self.name = "kafka" if node is None else f"kafka-{node.id}"
         self._node = node or KafkaNode(1, random_uuid(), {1: controller_port})
+        # Several brokers on one machine, for minutes: compiled quickly rather than well, they leave time to others.
+        self._compiler = [] if node is None else ["-XX:TieredStopAtLevel=1"]
         self._directory = directory
         self._data = directory / "data"
         self._properties = directory / "server.properties"
@@ -115,7 +117,7 @@ class KafkaServer:
     def command(self) -> Sequence[str]:
         """The JVM, with the heap that a development machine can spare."""
         options = ["-Xms256m", "-Xmx512m", "-XX:+UseG1GC", f"-Dlog4j2.configurationFile={self._logging}"]
-        return [_java(), *options, "-cp", self._classpath, "kafka.Kafka", str(self._properties)]
+        return [_java(), *options, *self._compiler, "-cp", self._classpath, "kafka.Kafka", str(self._properties)]
 
     def environment(self) -> Mapping[str, str]:
         """Nothing."""

@@ -16,11 +16,11 @@ from tests.faults.http_client import HttpClient, NoAnswer, Reply
 from tests.faults.recorder import now
 from tests.faults.requests import Request
 
-MOST_ATTEMPTS = 14
+MOST_ATTEMPTS = 24
 ATTEMPT_SECONDS = 10.0
 HANG_UPS = 0.02
 ASYNCHRONOUS = 0.6
-_PAUSES = (0.05, 0.1, 0.2, 0.4)
+_PAUSES = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 class Caller:

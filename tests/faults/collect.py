@@ -18,6 +18,7 @@ from pymongo import MongoClient
 from tensorfleet.events.envelope import Position
 from tensorfleet.events.headers import LOG_POSITION, SEQUENCE
 from tensorfleet.events.topics import Topics
+from tensorfleet.kafka import configuration
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import COLLECTIONS
 from tests.faults.checker.observations import Documents, FeedRecord, LogRecord, Observations, StoredObject
@@ -44,17 +45,21 @@ class Place:
         return self.topics.partitions
 
 
+class NeverQuiet(Exception):
+    """Something downstream of the log did not reach its end in time."""
+
+
 def wait_until_quiet(place: Place) -> None:
     """Until the read models hold the whole log and all downloads, and the publisher has done all of the log."""
     deadline = time.monotonic() + QUIET_SECONDS
-    while (missing := _missing(place)) != "":
+    admin = AdminClient(configuration.admin({"bootstrap.servers": place.bootstrap}, "fault-observer"))
+    while (missing := _missing(admin, place)) != "":
         if time.monotonic() > deadline:
-            raise AssertionError(f"after {QUIET_SECONDS} s without load: {missing}")
+            raise NeverQuiet(f"{QUIET_SECONDS:.0f} s after the load {missing}")
         time.sleep(_POLL_SECONDS)
 
 
-def _missing(place: Place) -> str:
-    admin = AdminClient({"bootstrap.servers": place.bootstrap})
+def _missing(admin: AdminClient, place: Place) -> str:
     ends = {name: _ends(admin, name, place.partitions) for name in (place.topics.log, place.topics.downloads)}
     with MongoClient[dict[str, Any]](place.mongodb_url) as client:
         found = {one["_id"]: one["next_offset"] for one in client[place.database].checkpoints.find()}

@@ -19,7 +19,7 @@ from tests.faults.reader import Reader
 from tests.faults.recorder import Recorder
 from tests.faults.requests import Request
 
-BATCH_ENTRIES = 12
+BATCH_ENTRIES = 48
 MOST_UNDER_WAY = 60
 
 

@@ -17,26 +17,30 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    """`failures`: what was not served again, or not within its limit, or never reached the log's end."""
+
     injected: Sequence[Injected]
     violations: Sequence[Violation]
-    over_limits: Sequence[str]
+    failures: Sequence[str]
     text: str
 
     @property
     def passed(self) -> bool:
-        return not self.violations and not self.over_limits
+        return not self.violations and not self.failures
 
 
-def report(world: World, injected: Sequence[Injected], violations: Sequence[Violation], log: FoldedLog) -> Report:
+def report(
+    world: World, injected: Sequence[Injected], failures: Sequence[str], violations: Sequence[Violation], log: FoldedLog
+) -> Report:
     over = [f"{one.fault.name}: {what}" for one in injected for what in one.over_its_limits(world)]
     parts = [
         _counts(world, log),
         _faults(world, injected),
         _lines("services that ended by themselves", _ended(world)),
-        _lines("over the limit", over),
+        _lines("failures", [*failures, *over]),
         _violations(violations),
     ]
-    return Report(injected, violations, over, "\n\n".join(part for part in parts if part))
+    return Report(injected, violations, [*failures, *over], "\n\n".join(part for part in parts if part))
 
 
 def _counts(world: World, log: FoldedLog) -> str:

@@ -16,7 +16,7 @@ SETTLE_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
 
-class NotRecovered(AssertionError):
+class NotRecovered(Exception):
     """Some partition was not served again in time after a fault had been healed."""
 
 
@@ -44,10 +44,9 @@ class Injected:
         return found
 
 
-async def inject_all(world: World, faults: Iterable[Fault], until: float) -> list[Injected]:
-    """One by one, until the faults or the time (of the monotonic clock) run out. NotRecovered."""
+async def inject_all(world: World, faults: Iterable[Fault], until: float, done: list[Injected]) -> None:
+    """One by one into `done`, until the faults or the time (of the monotonic clock) run out. NotRecovered."""
     await until_recovered(world, now(), "the start")
-    done: list[Injected] = []
     for fault in faults:
         if time.monotonic() >= until:
             break
@@ -63,7 +62,6 @@ async def inject_all(world: World, faults: Iterable[Fault], until: float) -> lis
             flush=True,
         )
         await asyncio.sleep(SETTLE_SECONDS)
-    return done
 
 
 async def _inject(world: World, fault: Fault) -> Injected:

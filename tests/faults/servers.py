@@ -16,6 +16,7 @@ from devstack.mongodb_server import REPLICA_SET, MongodbServer
 from devstack.ports import HOST, free_ports
 from devstack.processes import Lifetime
 from devstack.server import Server, ServerProcess
+from tensorfleet.kafka import configuration
 from tests.faults.proxy import Link
 
 BROKERS = (1, 2, 3)
@@ -96,6 +97,6 @@ class Servers:
 
     async def leader(self, topic: str, partition: int) -> str:
         """The name of the broker that leads the partition now."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin = AdminClient(configuration.admin({"bootstrap.servers": self.bootstrap}, "fault-observer"))
         found = await asyncio.to_thread(admin.list_topics, topic, 10.0)
         return f"kafka-{found.topics[topic].partitions[partition].leader}"
