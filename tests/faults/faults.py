@@ -11,7 +11,7 @@ import signal
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from tests.faults.services import Service
+from tests.faults.service_processes import Service
 from tests.faults.world import World
 
 

@@ -17,30 +17,32 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`failures`: what was not served again, or not within its limit, or never reached the log's end."""
+    """`failures`: what was not served again, or never reached the log's end. `late`: what was, over its limit."""
 
     injected: Sequence[Injected]
     violations: Sequence[Violation]
     failures: Sequence[str]
+    late: Sequence[str]
     text: str
 
     @property
     def passed(self) -> bool:
-        return not self.violations and not self.failures
+        return not self.violations and not self.failures and not self.late
 
 
 def report(
     world: World, injected: Sequence[Injected], failures: Sequence[str], violations: Sequence[Violation], log: FoldedLog
 ) -> Report:
-    over = [f"{one.fault.name}: {what}" for one in injected for what in one.over_its_limits(world)]
+    late = [f"{one.fault.name}: {what}" for one in injected for what in one.over_its_limits(world)]
     parts = [
         _counts(world, log),
         _faults(world, injected),
         _lines("services that ended by themselves", _ended(world)),
-        _lines("failures", [*failures, *over]),
+        _lines("failures", failures),
+        _lines("over the limit", late),
         _violations(violations),
     ]
-    return Report(injected, violations, [*failures, *over], "\n\n".join(part for part in parts if part))
+    return Report(injected, violations, failures, late, "\n\n".join(part for part in parts if part))
 
 
 def _counts(world: World, log: FoldedLog) -> str:

@@ -20,7 +20,7 @@ from tests.faults.load import Load, Shape
 from tests.faults.log_reader import LogWatch
 from tests.faults.recorder import Recorder
 from tests.faults.servers import Servers
-from tests.faults.services import Service, Services
+from tests.faults.service_processes import Service, Services
 
 REGISTRY = "faults"
 
