@@ -48,44 +48,81 @@ class Fault(ABC):
     async def heal(self, world: World) -> None: ...
 
 
-class KillService(Fault):
+class ServiceFault(Fault):
+    """Strikes one instance of a service: a named one, or whichever owns a partition when it strikes."""
+
+    def __init__(self, kind: str, target: str | Owner, seconds: float, limits: Limits = NO_LIMITS) -> None:
+        super().__init__(kind, str(target), seconds, limits)
+        self._of = target
+        self._struck: Service | None = None
+
+    async def inject(self, world: World) -> None:
+        name = self._of.name(world) if isinstance(self._of, Owner) else self._of
+        self._struck = world.services.by_name[name]
+        await self.strike(self._struck)
+
+    async def heal(self, world: World) -> None:
+        if self._struck is not None:
+            await self.mend(self._struck)
+
+    @abstractmethod
+    async def strike(self, service: Service) -> None: ...
+
+    @abstractmethod
+    async def mend(self, service: Service) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Of a partition: the command API that claimed it last."""
+
+    partition: int
+
+    def __str__(self) -> str:
+        return f"the owner of partition {self.partition}"
+
+    def name(self, world: World) -> str:
+        url = world.watch.owners[self.partition]
+        return next(one.name for one in world.services.by_name.values() if url.endswith(f":{one.port}"))
+
+
+class KillService(ServiceFault):
     """kill -9; its supervisor starts it again at once."""
 
-    def __init__(self, target: str, limits: Limits = NO_LIMITS) -> None:
+    def __init__(self, target: str | Owner, limits: Limits = NO_LIMITS) -> None:
         super().__init__("kill -9 of", target, 0.0, limits)
 
-    async def inject(self, world: World) -> None:
-        await self._service(world).kill()
+    async def strike(self, service: Service) -> None:
+        await service.kill()
 
-    async def heal(self, world: World) -> None:
-        self._service(world).start()
-
-    def _service(self, world: World) -> Service:
-        return world.services.by_name[self.target]
+    async def mend(self, service: Service) -> None:
+        service.start()
 
 
-class StopService(KillService):
+class StopService(ServiceFault):
     """An orderly stop, as in a rolling update. With several command APIs it is a hand-over."""
 
-    def __init__(self, target: str, limits: Limits = NO_LIMITS) -> None:
-        super().__init__(target, limits)
-        self.kind = "orderly stop of"
+    def __init__(self, target: str | Owner, limits: Limits = NO_LIMITS) -> None:
+        super().__init__("orderly stop of", target, 0.0, limits)
 
-    async def inject(self, world: World) -> None:
-        await self._service(world).stop()
+    async def strike(self, service: Service) -> None:
+        await service.stop()
+
+    async def mend(self, service: Service) -> None:
+        service.start()
 
 
-class FreezeService(Fault):
+class FreezeService(ServiceFault):
     """SIGSTOP, and after a while SIGCONT: it wakes up and believes that nothing happened."""
 
-    def __init__(self, target: str, seconds: float) -> None:
+    def __init__(self, target: str | Owner, seconds: float) -> None:
         super().__init__("freezing of", target, seconds)
 
-    async def inject(self, world: World) -> None:
-        world.services.by_name[self.target].send(signal.SIGSTOP)
+    async def strike(self, service: Service) -> None:
+        service.send(signal.SIGSTOP)
 
-    async def heal(self, world: World) -> None:
-        world.services.by_name[self.target].send(signal.SIGCONT)
+    async def mend(self, service: Service) -> None:
+        service.send(signal.SIGCONT)
 
 
 class KillServer(Fault):

@@ -33,7 +33,10 @@ def read_topic(bootstrap: str, topic: str, partitions: int) -> Iterator[Record]:
 
 
 class LogWatch:
-    """Follows the log while it grows: the hash of the value at each position, and who claimed which partition last."""
+    """Follows the log while it grows: the hash of the value at each position, and who owns which partition.
+
+    `claims` counts those that counted: of two with one epoch the first.
+    """
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, codec: Codec) -> None:
         self.sightings: dict[Position, bytes] = {}
@@ -73,9 +76,9 @@ class LogWatch:
         if record.key != b"ownership":
             return
         try:
-            claim = self._codec.decode(value).event
+            envelope = self._codec.decode(value)
         except Undecodable:
             return
-        if isinstance(claim, OwnershipClaimed):
-            self.owners[record.partition] = claim.url
+        if isinstance(envelope.event, OwnershipClaimed) and envelope.epoch == self.claims[record.partition] + 1:
+            self.owners[record.partition] = envelope.event.url
             self.claims[record.partition] += 1

@@ -29,6 +29,8 @@ async def run(plan: Plan, faults: Iterable[Fault], seconds: float) -> Report:
         except NotRecovered as error:
             failures.append(str(error))
         await world.load.stop()
+        # An owner may claim anew at any time: without any, the log has an end.
+        await asyncio.gather(*(one.stop() for one in world.services.of_kind("command_api")))
         print("the load has ended; waiting for the projections and the feed", flush=True)
         # In a thread: the services need the event loop, which carries their connections to the servers.
         return await asyncio.to_thread(_judge, world, injected, failures)

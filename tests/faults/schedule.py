@@ -24,6 +24,7 @@ from tests.faults.faults import (
     KillServer,
     KillService,
     Limits,
+    Owner,
     StopService,
 )
 
@@ -40,9 +41,9 @@ def all_faults(instances: int, chance: random.Random) -> list[Callable[[], Fault
     # With one command API a stop is a restart, and no other can take over: the promise is for two or more.
     handing_over = HAND_OVER if instances > 1 else Limits()
     return [
-        lambda: KillService(chance.choice(apis), OWNER_KILLED),
-        lambda: StopService(chance.choice(apis), handing_over),
-        lambda: FreezeService(chance.choice(apis), seconds(3, 12)),
+        lambda: KillService(Owner(chance.randrange(6)), OWNER_KILLED),
+        lambda: StopService(Owner(chance.randrange(6)), handing_over),
+        lambda: FreezeService(Owner(chance.randrange(6)), seconds(3, 12)),
         lambda: KillService("query_api-1"),
         lambda: FreezeService("query_api-1", seconds(3, 6)),
         lambda: KillService("projector-1", PROJECTOR_KILLED),

@@ -16,7 +16,7 @@ from devstack.processes import Lifetime, ProcessIdentity, spawn
 from devstack.services import REPOSITORY, service_command
 from tests.faults.http_client import HttpClient, NoAnswer
 
-READY_SECONDS = 90.0
+UP_SECONDS = 90.0
 _RESTART_SECONDS = 0.5
 _POLL_SECONDS = 0.05
 
@@ -82,9 +82,10 @@ class Service:
             return None
         return Ended(self.name, self._child.returncode, last_lines(self.log, 12))
 
-    async def is_ready(self) -> bool:
+    async def is_up(self) -> bool:
+        """Whether it answers at all. Whether it serves, the load finds out."""
         try:
-            return (await self._client.request("GET", "/health/ready", seconds=5.0)).status == 200
+            return (await self._client.request("GET", "/health/live", seconds=5.0)).status == 200
         except NoAnswer:
             return False
 
@@ -103,15 +104,15 @@ class Services:
     async def start(self) -> None:
         for one in self.by_name.values():
             one.start()
-        await self.until_ready()
+        await self.until_up()
         self._supervising = asyncio.create_task(self._supervise())
 
-    async def until_ready(self, seconds: float = READY_SECONDS) -> None:
+    async def until_up(self, seconds: float = UP_SECONDS) -> None:
         deadline = time.monotonic() + seconds
         for one in self.by_name.values():
-            while not await one.is_ready():
+            while not await one.is_up():
                 if time.monotonic() > deadline:
-                    raise AssertionError(f"{one.name} is not ready after {seconds} s:\n{last_lines(one.log, 20)}")
+                    raise AssertionError(f"{one.name} does not answer after {seconds} s:\n{last_lines(one.log, 20)}")
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def stop(self) -> None:

@@ -82,7 +82,7 @@ class Story:
         """Append what the decider makes of the command, or the given event in its place."""
         model_id = model_id_of(name)
         head = self.fold.head(model_id)
-        fact = event or decide(command, self.fold.model(model_id), model_id)
+        fact: Any = event or decide(command, self.fold.model(model_id), model_id)
         return self.append(
             CODEC.encode(
                 envelope(
