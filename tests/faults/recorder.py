@@ -13,7 +13,10 @@ from tests.faults.checker.history import Download, History, Operation, Outcome, 
 
 @dataclass(slots=True)
 class Recorder:
-    """`served` and `visible`: when commands of a partition were acknowledged, and acknowledged as projected."""
+    """`served` and `visible`: when commands of a partition were acknowledged, and acknowledged as projected.
+
+    `asked_served`, `asked_visible`: when the newest request was sent that got such an answer.
+    """
 
     partitions: int
     operations: list[Operation] = field(default_factory=list)
@@ -21,6 +24,8 @@ class Recorder:
     downloads: list[Download] = field(default_factory=list)
     served: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     visible: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+    asked_served: dict[int, float] = field(default_factory=lambda: defaultdict(float))
+    asked_visible: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     answers: Counter[str] = field(default_factory=Counter)
 
     def add(self, one: Operation) -> None:
@@ -29,8 +34,10 @@ class Recorder:
         if one.last.acknowledged:
             number = partition_of(one.model_id, self.partitions)
             self.served[number].append(one.last.ended_at)
+            self.asked_served[number] = max(self.asked_served[number], one.last.sent_at)
             if one.last.projected:
                 self.visible[number].append(one.last.ended_at)
+                self.asked_visible[number] = max(self.asked_visible[number], one.last.sent_at)
 
     def history(self) -> History:
         return History(tuple(self.operations), tuple(self.reads), tuple(self.downloads))
@@ -39,11 +46,12 @@ class Recorder:
         return Counter(one.outcome for one in self.operations)
 
     def is_served_since(self, at: float) -> bool:
-        """Whether every partition has since acknowledged a command, and made one visible."""
-        numbers = range(self.partitions)
-        return all(self.served[n] and self.served[n][-1] > at for n in numbers) and all(
-            self.visible[n] and self.visible[n][-1] > at for n in numbers
-        )
+        """Whether every partition has acknowledged a command, and made one visible, that was sent after `at`.
+
+        Not merely answered: answers that were on their way before a fault arrive after it.
+        """
+        asked = (self.asked_served, self.asked_visible)
+        return all(times[number] > at for times in asked for number in range(self.partitions))
 
     def longest_gap(self, times: dict[int, list[float]], began: float, ended: float) -> float:
         """The longest time without, of all partitions, that touches the time from `began` to `ended`."""
