@@ -31,26 +31,28 @@ class MemoryStore:
         self.documents: dict[str, dict[Any, dict[str, Any]]] = defaultdict(dict)
 
     def load(self, models: Any, versions: Any) -> Any:
-        kept = self.documents
-        found = [{key: kept[name][key] for key in ids if key in kept[name]} for name, ids in _wanted(models, versions)]
-        return found[0], found[1], {key for key in models if key in kept["parked"]}
+        wanted = (("models", models), ("versions", versions), ("parked", models))
+        return tuple(
+            {key: self.documents[name][key] for key in ids if key in self.documents[name]} for name, ids in wanted
+        )
+
+    def known_counters(self, model_ids: Any, hour_ids: Any) -> Any:
+        return set(model_ids) & set(self.documents["download_counters"]), set(hour_ids) & set(
+            self.documents["download_hours"]
+        )
 
     def statistics(self, partition: int) -> Any:
         return self.documents["statistics"].get(partition)
 
     def commit(self, writes: Writes) -> None:
-        for name in ("models", "versions", "statistics", "parked", "search"):
+        for name in ("models", "versions", "search"):
+            self.documents[name].update(getattr(writes, name).documents)
+        for name in ("statistics", "parked"):
             self.documents[name].update(getattr(writes, name))
         self.documents["history"].update({one["_id"]: one for one in writes.history})
-        for model_id, number in writes.downloads.items():
-            self.documents["download_counters"][model_id] = {"_id": model_id, "downloads": Int64(number)}
-        for (model_id, hour), number in writes.download_hours.items():
-            one = {"_id": f"{model_id}:{hour}", "downloads": Int64(number), "model_id": model_id, "hour": Int64(hour)}
-            self.documents["download_hours"][one["_id"]] = one
-
-
-def _wanted(models: Any, versions: Any) -> list[tuple[str, Any]]:
-    return [("models", models), ("versions", versions)]
+        for name, counts in (("download_counters", writes.downloads), ("download_hours", writes.download_hours)):
+            for key, number in counts.added.items():
+                self.documents[name][key] = {"_id": key, **counts.fresh[key], "downloads": Int64(number)}
 
 
 class Story:
@@ -75,7 +77,7 @@ class Story:
     def append(self, value: bytes) -> Position:
         position = Position(0, len(self.records))
         self.records.append(LogRecord(position, value))
-        self.fold.apply(position.offset, value)
+        self.fold.apply(position.offset, None, value)
         return position
 
     def event(self, command: c.Command, name: str, command_id: str, event: Any = None) -> Position:
@@ -156,7 +158,7 @@ class Story:
     def _feed(self) -> list[FeedRecord]:
         fold, found = LogFold(CODEC), []
         for one in self.records:
-            judged = fold.apply(one.position.offset, one.value)
+            judged = fold.apply(one.position.offset, None, one.value)
             if judged.verdict == "accepted" and judged.envelope:
                 found.append(FeedRecord(one.position, judged.envelope.sequence, one.value))
         return found
@@ -176,8 +178,8 @@ class Story:
     def _documents(self) -> dict[str, dict[object, bytes]]:
         store = MemoryStore()
         start = {f"{one}:0": Checkpoint(one, 0, "c", "t", 0, 0, bytes(32)) for one in ("log", "downloads")}
-        log = [Record("log", 0, one.position.offset, b"", one.value, []) for one in self.records]
-        got = [Record("downloads", 0, one.position.offset, b"", one.value, []) for one in self.downloads]
+        log = [Record("log", 0, one.position.offset, b"", one.value, list) for one in self.records]
+        got = [Record("downloads", 0, one.position.offset, b"", one.value, list) for one in self.downloads]
         store.commit(BatchProjection(store, CODEC, "log", start).project([*log, *got]).writes)  # type: ignore[arg-type]
         return {
             name: {key: bson.encode(one) for key, one in kept.items() if one} for name, kept in store.documents.items()

@@ -44,7 +44,7 @@ class FoldedLog:
 
     def _add(self, record: LogRecord) -> None:
         number, offset = record.position.partition, record.position.offset
-        judged = self.folds.setdefault(number, LogFold(CODEC)).apply(offset, record.value)
+        judged = self.folds.setdefault(number, LogFold(CODEC)).apply(offset, None, record.value)
         self.verdicts[judged.verdict or "unreadable"] += 1
         if judged.verdict is not Verdict.ACCEPTED or judged.envelope is None:
             return
