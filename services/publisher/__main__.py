@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
+import time
 import uuid
 from contextlib import AsyncExitStack
 from typing import Any
@@ -25,6 +27,7 @@ from tensorfleet.process import Halt, Lifeline, run, serve
 from tensorfleet.settings import Settings, load
 
 _LOG = logging.getLogger(__name__)
+_STUCK_SECONDS = 40.0
 
 
 class Sessions:
@@ -54,6 +57,16 @@ class Sessions:
     def lost(self, error: LogLost) -> None:
         self.halt.because(error)
         self._stopping.set()
+
+    async def end_if_stuck(self) -> None:
+        """librdkafka sometimes never returns from send_offsets_to_transaction after a broker has died, whatever its
+        time-out says (its issues 5456 and 5511). Only another process gets on then; Kafka aborts the transaction."""
+        while True:
+            await asyncio.sleep(1.0)
+            began = self._current.transaction_began if self._current else None
+            if began is not None and time.monotonic() - began > _STUCK_SECONDS:
+                _LOG.critical("a transaction has not ended for %.0f s: the process ends", _STUCK_SECONDS)
+                os._exit(1)
 
     async def check(self) -> str | None:
         session = self._current
@@ -97,6 +110,7 @@ async def main(settings: Settings) -> None:
         )
         log_watch = LogWatch(admin, topics.specs, (topics.log,), identity)
         lifeline.spawn(log_watch.run(sessions.lost))
+        lifeline.spawn(sessions.end_if_stuck())
         publishing = lifeline.spawn(asyncio.to_thread(sessions.run))
         try:
             await serve(app, settings, lifeline)

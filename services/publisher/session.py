@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -27,7 +28,8 @@ class Publisher:
     """`run` until `stop`; runs in one thread.
 
     After an assignment each partition is folded from its beginning, because the guard needs every stream's head;
-    only what lies past the group's committed offset is published. LogUnavailable out of `run` means that the last
+    only what lies past the group's committed offset is published. `transaction_began`, on the monotonic clock, is of
+    the transaction under way. LogUnavailable out of `run` means that the last
     transaction was aborted or is unknown: a new session goes on from what Kafka has committed.
     """
 
@@ -49,6 +51,7 @@ class Publisher:
         self._folds: dict[int, LogFold] = {}
         self._published: dict[int, int] = {}
         self.assigned = False
+        self.transaction_began: float | None = None
 
     def run(self) -> None:
         try:
@@ -90,6 +93,7 @@ class Publisher:
         events = [(record, envelope) for record, envelope in fresh if envelope is not None]
         ends = {record.partition: record.offset + 1 for record, _ in fresh}
         self._producer.begin_transaction()
+        self.transaction_began = time.monotonic()
         try:
             for record, envelope in events:
                 self._produce_event(record, envelope)
@@ -103,6 +107,7 @@ class Publisher:
         except (KafkaException, BufferError) as error:
             self._abort()
             raise LogUnavailable(f"A transaction of the publisher failed: {error}") from error
+        self.transaction_began = None
         self._published.update(ends)
         self._metrics.published.inc(len(events))
 
