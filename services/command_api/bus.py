@@ -14,7 +14,7 @@ from services.command_api.memory import CommandMemory
 from services.command_api.partition import Partition
 from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission
 from tensorfleet.domain import names
-from tensorfleet.domain.commands import Command
+from tensorfleet.domain.commands import Command, UpdateModel
 from tensorfleet.domain.errors import (
     CommandStillRunning,
     KeyReused,
@@ -22,7 +22,8 @@ from tensorfleet.domain.errors import (
     LogUnavailable,
     ModelNotFound,
 )
-from tensorfleet.domain.model import Model, NeverRegistered
+from tensorfleet.domain.model import Model
+from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.kafka.follower import Burst
 from tensorfleet.kafka.records import EndOfPartition
 
@@ -85,24 +86,13 @@ class CommandBus:
     def ready(self) -> bool:
         return all(one.serves for one in self._partitions)
 
-    async def model(self, model_id: str) -> Model:
-        """The model as of the log's end, also on an instance that does not own it.
+    async def require(self, model_id: str, version: ModelVersion | None) -> None:
+        """ModelNotFound, VersionNotFound; the owner decides it, by a command that changes nothing."""
+        await self.execute(UpdateModel(version=version), model_id, None, Caller("registry"))
 
-        ModelNotFound if the name was never registered. LogUnavailable if the log's end can't be learnt.
-        """
-        partition = self._partition(model_id)
-        try:
-            await partition.read_to_end()
-        except TimeoutError:
-            raise LogUnavailable("The log's end was not reached in time.") from None
-        model = partition.fold.model(model_id)
-        if isinstance(model, NeverRegistered):
-            raise ModelNotFound(model_id)
-        return model
-
-    def name_of(self, model_id: str) -> str:
-        """The name of a model that `model` has found."""
-        return self._partition(model_id).fold.names[model_id]
+    def name_of(self, model_id: str) -> str | None:
+        """The model's name, if this instance has read it already."""
+        return self._partition(model_id).fold.names.get(model_id)
 
     def model_as_folded(self, model_id: str) -> Model:
         """The model as far as this instance has read: a hint."""

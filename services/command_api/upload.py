@@ -39,7 +39,7 @@ def upload_routes(http: CommandHttp, blobs: BlobStore, max_file_bytes: int) -> A
         _refuse_declared_size(request, max_file_bytes)
         name = await http.operations.check_upload(model_id, version)
         incoming = await _incoming(request)
-        filename = safe_filename(incoming.filename or "") or safe_filename(f"{name}.bin") or "model.bin"
+        filename = safe_filename(incoming.filename or "") or safe_filename(f"{name or 'model'}.bin") or "model.bin"
         stored = await blobs.put(incoming.chunks, expected_checksum=expected, max_bytes=max_file_bytes)
         file = BlobFile(stored.size_bytes, stored.checksum, format_of(filename), filename)
         caller = caller_of(request, hashlib.sha256(f"{stored.checksum}/{filename}".encode()).digest())

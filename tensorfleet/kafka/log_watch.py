@@ -16,6 +16,8 @@ from tensorfleet.kafka.topics import LogIdentity, describe_topics
 
 _LOG = logging.getLogger(__name__)
 CHECK_SECONDS: Final = 3.0
+CONFIRM_SECONDS: Final = 1.5
+TIMES_SEEN: Final = 4
 _REQUEST_SECONDS: Final = 5.0
 
 
@@ -38,19 +40,27 @@ class LogWatch:
         self._ends: dict[tuple[str, int], int] = {}
 
     async def run(self, on_lost: Callable[[LogLost], None]) -> None:
-        """Until the log is lost, or for ever. That Kafka does not answer is not news: others say so."""
+        """Until the log is lost, or for ever. That Kafka does not answer is not news: others say so.
+
+        A broker that has just started may not know a topic for a moment, and a new leader may not know how far its
+        predecessor was: a loss counts once it was seen several times in a row.
+        """
+        seen = 0
         while True:
-            await asyncio.sleep(CHECK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS if seen == 0 else CONFIRM_SECONDS)
             try:
                 await asyncio.to_thread(self.check)
+                seen = 0
             except LogLost as error:
-                on_lost(error)
-                return
-            except KafkaException as error:
-                _LOG.debug("the log could not be looked at: %s", error.args[0].str())
+                seen += 1
+                if seen == TIMES_SEEN:
+                    on_lost(error)
+                    return
+            except (KafkaException, TimeoutError) as error:
+                _LOG.debug("the log could not be looked at: %s", error)
 
     def check(self) -> None:
-        """LogLost if the log is not what it was. KafkaException if Kafka does not answer."""
+        """LogLost if the log is not what it was. KafkaException, TimeoutError if Kafka does not answer."""
         try:
             found = describe_topics(self._admin, self._specs)
         except TopicMismatch as error:
