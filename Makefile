@@ -3,9 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+MINUTES ?= 30
+INSTANCES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset test lint bench lock
+.PHONY: help install up down status logs reset test lint bench faults lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +42,10 @@ lint: $(STAMP) ## ruff and mypy
 bench: $(STAMP) ## measure, on servers of its own
 	@$(BIN)/python -m devstack install
 	$(BIN)/python -m benchmarks
+
+faults: $(STAMP) ## half an hour of faults under load; other lengths: make faults MINUTES=5 SEED=1 INSTANCES=2
+	@$(BIN)/python -m devstack install
+	$(BIN)/python -m tests.faults --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) --instances $(INSTANCES)
 
 LOCK = $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --no-emit-find-links --no-emit-index-url --strip-extras
 

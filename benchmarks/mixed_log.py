@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import uuid_utils
@@ -38,9 +39,10 @@ class _Stream:
 class MixedLog:
     """Valid for the guard: each partition claimed first, sequences contiguous, hashes chained."""
 
-    def __init__(self, kafka: dict[str, str], topics: Topics, codec: Codec) -> None:
+    def __init__(self, kafka: dict[str, str], topics: Topics, codec: Codec, shares: Mapping[str, int] = SHARES) -> None:
         self._producer = Producer({**configuration.producer(kafka, "bench"), "linger.ms": 20})
         self._topics = topics
+        self._shares = shares
         self._codec = codec
         self._streams: list[_Stream] = []
         self._random = random.Random(2025)
@@ -52,7 +54,7 @@ class MixedLog:
         for partition in range(self._topics.partitions):
             claim = OwnershipClaimed("http://127.0.0.1", "benchmark")
             self._send(self._envelope(_Stream("", ""), 0, NO_HASH, claim), self._topics.log, partition)
-        for kind in self._random.choices(list(SHARES), list(SHARES.values()), k=events):
+        for kind in self._random.choices(list(self._shares), list(self._shares.values()), k=events):
             self._now += 1_000_000
             stream = self._random.choice(self._streams) if self._streams else None
             if stream is None or kind == "register":

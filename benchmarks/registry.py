@@ -22,10 +22,13 @@ ALL = ("gateway", "projector", "publisher")
 class Registry:
     """A context manager: inside, the named services run and are ready."""
 
-    def __init__(self, stack: NativeStack, name: str, services: Sequence[str] = ALL) -> None:
+    def __init__(
+        self, stack: NativeStack, name: str, services: Sequence[str] = ALL, ready_seconds: float = _READY_SECONDS
+    ) -> None:
         self.id = f"bench-{name}"
         self.database = f"bench_{name.replace('-', '_')}"
         self._services = services
+        self._ready_seconds = ready_seconds
         self._logs = stack.directory / "logs" / name
         self._settings = {
             **registry_settings(stack),
@@ -73,7 +76,7 @@ class Registry:
         self.pids[service] = process.pid
 
     def _await_ready(self, service: str) -> None:
-        url, deadline = f"http://{HOST}:{self.ports[service]}/health/ready", time.monotonic() + _READY_SECONDS
+        url, deadline = f"http://{HOST}:{self.ports[service]}/health/ready", time.monotonic() + self._ready_seconds
         while time.monotonic() < deadline:
             try:
                 with urllib.request.urlopen(url, timeout=5):

@@ -29,15 +29,8 @@ class Ports:
 
     @classmethod
     def pick_free(cls) -> "Ports":
-        """Five ports that nobody listens on now.
-
-        They come from below the range that the kernel gives to outgoing connections. A client that keeps
-        reconnecting to a stopped server could otherwise be given the server's own port as its source, connect
-        to itself, and block the port.
-        """
-        candidates = random.sample(range(10_000, _first_ephemeral_port()), 200)
-        free = [port for port in candidates if is_free(port)]
-        return cls(*free[:5])
+        """Five ports that nobody listens on now."""
+        return cls(*free_ports(5))
 
 
 # The environment variable that moves each port: named in the error when the port is taken.
@@ -68,6 +61,17 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody listens on now.
+
+    They come from below the range that the kernel gives to outgoing connections. A client that keeps
+    reconnecting to a stopped server could otherwise be given the server's own port as its source, connect
+    to itself, and block the port.
+    """
+    candidates = random.sample(range(10_000, _first_ephemeral_port()), 200)
+    return [port for port in candidates if is_free(port)][:number]
 
 
 def _first_ephemeral_port() -> int:

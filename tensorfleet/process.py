@@ -23,6 +23,22 @@ _LOG = logging.getLogger(__name__)
 Form = TypeVar("Form", bound=Settings)
 
 
+class Halt:
+    """Why a part of this process stands still until an operator mends what is wrong; readiness shows it."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+
+    def because(self, error: Fatal) -> None:
+        """The first reason counts."""
+        if self.reason is None:
+            self.reason = error.detail
+            _LOG.critical("halted: %s", error.detail)
+
+    async def check(self) -> str | None:
+        return self.reason
+
+
 class Lifeline:
     """Keeps the first unexpected error of any part; whoever waits on it ends the process with it."""
 

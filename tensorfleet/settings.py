@@ -77,6 +77,7 @@ class Settings(LogSettings, BlobSettings, ReadModelSettings):
     max_page_size: int = Field(default=100, ge=1, le=1000)
     download_timeout: int = Field(default=600, ge=1)
     command_timeout: float = Field(default=9.5, gt=0)
+    snapshot_every: int = Field(default=50_000, ge=1)
     projection_wait: float = Field(default=2.0, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"

@@ -13,7 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from tensorfleet.events.topics import Topics
 from tests.servers import Servers
 
 REPOSITORY = Path(__file__).parents[1]
@@ -97,6 +100,13 @@ class RegistryProcesses:
             time.sleep(0.05)
         raise AssertionError(f"{name}: not within {READY_SECONDS} s:\n{self.log(name)}")
 
+    def log_ends(self) -> dict[int, int]:
+        """The offset after the last record of each partition of the log, as Kafka says now."""
+        topics = Topics(self.registry_id)
+        admin = AdminClient({"bootstrap.servers": self.kafka_bootstrap})
+        asked = {TopicPartition(topics.log, number): OffsetSpec.latest() for number in range(topics.partitions)}
+        return {one.partition: future.result(10).offset for one, future in admin.list_offsets(asked).items()}
+
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text()[-4000:]
 
@@ -108,6 +118,10 @@ class RegistryProcesses:
         process = self._running.pop(name)
         process.send_signal(number)
         return process.wait(20)
+
+    def wait_end(self, name: str) -> int:
+        """The exit status of a process that ends by itself."""
+        return self._running.pop(name).wait(READY_SECONDS)
 
     def stop_all(self) -> None:
         for process in self._running.values():

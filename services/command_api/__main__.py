@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -21,6 +22,7 @@ from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import connect
+from tensorfleet.mongo.same_log import require_same_log
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import Settings, load
 
@@ -30,12 +32,13 @@ async def main(settings: Settings) -> None:
     topics = Topics(settings.registry_id, settings.log_partitions)
     client_id = f"{topics.registry}.command-api"
     admin = configuration.admin(settings.kafka, client_id)
-    await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
+    identity = await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(lifeline.close)
         mongodb = connect(settings.mongodb_url.get_secret_value())
         stack.push_async_callback(mongodb.close)
         live = LiveGeneration(mongodb, settings.mongodb_db)
+        await require_same_log(live, topics, identity)
         lifeline.spawn(live.run())
         watch = CheckpointWatch(live)
         lifeline.spawn(watch.run())
@@ -51,16 +54,17 @@ async def main(settings: Settings) -> None:
         stack.push_async_callback(producer.close)
         await blobs.ensure_bucket()
         commands = await stack.enter_async_context(
-            command_side(settings, catalogue, producer, blobs, watch, metrics, lifeline)
+            command_side(settings, identity, catalogue, producer, blobs, blobs.snapshots, watch, metrics, lifeline)
         )
         lag = ProjectionLag(commands.bus, watch)
+        lifeline.spawn(lag.run())
 
         async def check_storage() -> str | None:
             return None if await blobs.available() else "object storage does not answer"
 
         async def numbers() -> dict[str, Any]:
             commands.measure(metrics)
-            return {"projection_lag_events": lag.events, "projection_lag_seconds": lag.seconds}
+            return {"projection_lag_events": lag.events, "projection_lag_seconds": lag.seconds(time.monotonic())}
 
         checks: dict[str, Check] = {
             "kafka": KafkaCheck(admin),

@@ -32,18 +32,24 @@ class Batch:
     `keys` are those of the pending commands, by command id.
     """
 
+    submissions: list[Submission] = field(default_factory=list)
     pending: dict[bytes, Pending] = field(default_factory=dict)
     quiet: list[tuple[Submission, Receipt | RegistryError]] = field(default_factory=list)
     keys: dict[str, bytes] = field(default_factory=dict)
 
     def unsettled(self) -> list[Submission]:
         """What has to be decided again if the batch is void, in the order it came."""
-        return [one.submission for one in self.pending.values()] + [one for one, _ in self.quiet]
+        return [one for one in self.submissions if not one.done.done()]
 
-    def settle_quiet(self) -> None:
+    def settle_quiet(self, memory: CommandMemory, now: int, read_to: Position) -> None:
+        """Answer the decisions that emitted nothing; they hold as of `read_to`."""
         for submission, outcome in self.quiet:
             if submission.done.done():
                 continue
+            if isinstance(outcome, RegistryError):
+                outcome.position = str(read_to)
+            elif submission.command_hash is not None:
+                memory.remember(CommandKey(submission.command_id, submission.command_hash), outcome, now)
             if isinstance(outcome, Receipt):
                 submission.done.set_result(outcome)
             else:
@@ -65,9 +71,9 @@ class BatchDecider:
     new_event_id: Callable[[], str]
 
     def decide_all(self, submissions: Iterable[Submission]) -> Batch:
-        batch = Batch()
+        batch = Batch(list(submissions))
         overlay: dict[str, _Stream] = {}
-        for submission in submissions:
+        for submission in batch.submissions:
             try:
                 self._decide_one(submission, overlay, batch)
             except RegistryError as error:

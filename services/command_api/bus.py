@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,14 +14,16 @@ from services.command_api.memory import CommandMemory
 from services.command_api.partition import Partition
 from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission
 from tensorfleet.domain import names
-from tensorfleet.domain.commands import Command
+from tensorfleet.domain.commands import Command, UpdateModel
 from tensorfleet.domain.errors import (
     CommandStillRunning,
     KeyReused,
+    LogHalted,
     LogUnavailable,
     ModelNotFound,
 )
-from tensorfleet.domain.model import Model, NeverRegistered
+from tensorfleet.domain.model import Model
+from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.kafka.follower import Burst
 from tensorfleet.kafka.records import EndOfPartition
 
@@ -41,11 +44,18 @@ class CommandBus:
     """`timeout_seconds` bounds how long a command waits for its outcome."""
 
     def __init__(
-        self, partitions: Sequence[Partition], memory: CommandMemory, forwarder: Forwarder, timeout_seconds: float
+        self,
+        partitions: Sequence[Partition],
+        memory: CommandMemory,
+        forwarder: Forwarder,
+        timeout_seconds: float,
+        now: Callable[[], int],
     ) -> None:
         self._partitions = partitions
         self._memory = memory
         self._forwarder = forwarder
+        self._now = now
+        self._halted: str | None = None
         self._timeout = timeout_seconds
         self._running: dict[str, bytes] = {}
 
@@ -56,10 +66,17 @@ class CommandBus:
             if isinstance(record, EndOfPartition):
                 partition.caught_up()
             else:
-                partition.read(record.offset, record.value)
+                partition.read(record.offset, record.key, record.value)
 
     def on_licence(self, partition: int, held: bool) -> None:
-        self._partitions[partition].set_licence(held)
+        if partition < len(self._partitions):  # more of them are noticed as a changed log
+            self._partitions[partition].set_licence(held)
+
+    def halt(self, reason: str) -> None:
+        """Carry out nothing any more."""
+        self._halted = reason
+        for one in self._partitions:
+            one.halt(LogHalted(reason))
 
     @property
     def partitions(self) -> Sequence[Partition]:
@@ -69,24 +86,13 @@ class CommandBus:
     def ready(self) -> bool:
         return all(one.serves for one in self._partitions)
 
-    async def model(self, model_id: str) -> Model:
-        """The model as of the log's end, also on an instance that does not own it.
+    async def require(self, model_id: str, version: ModelVersion | None) -> None:
+        """ModelNotFound, VersionNotFound; the owner decides it, by a command that changes nothing."""
+        await self.execute(UpdateModel(version=version), model_id, None, Caller("registry"))
 
-        ModelNotFound if the name was never registered. LogUnavailable if the log's end can't be learnt.
-        """
-        partition = self._partition(model_id)
-        try:
-            await partition.read_to_end()
-        except TimeoutError:
-            raise LogUnavailable("The log's end was not reached in time.") from None
-        model = partition.fold.model(model_id)
-        if isinstance(model, NeverRegistered):
-            raise ModelNotFound(model_id)
-        return model
-
-    def name_of(self, model_id: str) -> str:
-        """The name of a model that `model` has found."""
-        return self._partition(model_id).fold.names[model_id]
+    def name_of(self, model_id: str) -> str | None:
+        """The model's name, if this instance has read it already."""
+        return self._partition(model_id).fold.names.get(model_id)
 
     def model_as_folded(self, model_id: str) -> Model:
         """The model as far as this instance has read: a hint."""
@@ -106,6 +112,24 @@ class CommandBus:
                 raise KeyReused("This Idempotency-Key is in use by another request.")
             raise CommandStillRunning("A request with this Idempotency-Key is still running.")
         return known
+
+    def remember(self, key: CommandKey, receipt: Receipt) -> None:
+        """While this process lives; the keys of the parts are in the log."""
+        self._memory.remember(key, receipt, self._now())
+
+    @contextmanager
+    def reserve(self, key: CommandKey | None, parts: Sequence[CommandKey | None]) -> Iterator[None]:
+        """Hold the key of a request that is carried out under the keys `parts`. KeyReused, CommandStillRunning."""
+        if key is None:
+            yield
+            return
+        for one in (key, *parts):
+            self.recall(one)
+        self._running[key.command_id] = key.hash
+        try:
+            yield
+        finally:
+            del self._running[key.command_id]
 
     async def execute(self, command: Command, model_id: str, model_name: str | None, caller: Caller) -> Receipt:
         """Carry out one command and return its receipt, or raise why not.
@@ -128,6 +152,8 @@ class CommandBus:
 
     async def _submit(self, command: Command, model_id: str, model_name: str | None, caller: Caller) -> Receipt:
         """Here, or at the owner; after a hand-over again, with the same command id, until the deadline."""
+        if self._halted is not None:
+            raise LogHalted(self._halted)
         partition = self._partition(model_id)
         command_id = caller.key.command_id if caller.key else uuid.uuid4().hex
         deadline = asyncio.get_running_loop().time() + self._timeout

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import deque
+from collections.abc import Mapping
 from typing import Protocol
 
 from services.command_api.bus import CommandBus
 
 _STALLED_SECONDS = 30.0
+_SAMPLE_SECONDS = 1.0
 
 
 class ProjectionProgress(Protocol):
@@ -15,25 +19,41 @@ class ProjectionProgress(Protocol):
 
 
 class ProjectionLag:
-    """`seconds` counts from when the read models were last seen to contain everything."""
+    """`seconds` is the age of the oldest sample of the log's ends that the read models do not contain."""
 
     def __init__(self, bus: CommandBus, progress: ProjectionProgress) -> None:
         self._bus = bus
         self._progress = progress
-        self._level_at = time.monotonic()
+        self._samples: deque[tuple[float, Mapping[int, int]]] = deque()
+
+    async def run(self) -> None:
+        """Take a sample each second, for ever."""
+        while True:
+            self.sample(time.monotonic())
+            await asyncio.sleep(_SAMPLE_SECONDS)
+
+    def sample(self, now: float) -> None:
+        while self._samples and not self._behind(self._samples[0][1]):
+            self._samples.popleft()
+        ends = {one.number: one.fold.next_offset for one in self._bus.partitions}
+        if self._behind(ends):
+            self._samples.append((now, ends))
 
     @property
     def events(self) -> int:
-        behind = (one.fold.next_offset - self._progress.next_offset(one.number) for one in self._bus.partitions)
-        return sum(max(0, number) for number in behind)
+        return self._behind({one.number: one.fold.next_offset for one in self._bus.partitions})
 
-    @property
-    def seconds(self) -> float:
-        if self.events == 0:
-            self._level_at = time.monotonic()
-        return round(time.monotonic() - self._level_at, 3)
+    def seconds(self, now: float) -> float:
+        for taken, ends in self._samples:
+            if self._behind(ends):
+                return round(now - taken, 3)
+        return 0.0
 
     async def check(self) -> str | None:
-        if self.seconds > _STALLED_SECONDS:
-            return f"{self.events} events of the log are not projected, for {self.seconds:.0f} s now"
+        seconds = self.seconds(time.monotonic())
+        if seconds > _STALLED_SECONDS:
+            return f"{self.events} events of the log are not projected, the oldest for {seconds:.0f} s now"
         return None
+
+    def _behind(self, ends: Mapping[int, int]) -> int:
+        return sum(max(0, end - self._progress.next_offset(number)) for number, end in ends.items())

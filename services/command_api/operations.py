@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from services.command_api import forms as f
 from services.command_api.bus import Caller, CommandBus
-from services.command_api.submission import Receipt
+from services.command_api.submission import CommandKey, Receipt
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import names
-from tensorfleet.domain.errors import BlobsGone, InvalidCommand, ModelNotFound, NameTaken, VersionNotFound
+from tensorfleet.domain.errors import BlobsGone, InvalidCommand, NameTaken
 from tensorfleet.domain.events import BlobFile
 from tensorfleet.domain.model import DeletedModel, LiveModel
 from tensorfleet.domain.versions import ModelVersion
@@ -37,6 +38,15 @@ class Operations:
         self._bus = bus
         self._blobs = blobs
         self._utc_now = utc_now
+
+    def reserve(self, key: CommandKey | None, parts: Sequence[CommandKey | None]) -> AbstractContextManager[None]:
+        """As CommandBus.reserve."""
+        return self._bus.reserve(key, parts)
+
+    def remember(self, key: CommandKey | None, receipts: Sequence[Receipt]) -> None:
+        """Keep the key of a batch that did anything from being used for something else."""
+        if key is not None and receipts:
+            self._bus.remember(key, receipts[0])
 
     async def register(self, form: f.RegisterForm, caller: Caller) -> Answer:
         fields, version_fields = form.model_fields_given(), form.version_fields_given()
@@ -108,16 +118,12 @@ class Operations:
         message = "File uploaded successfully" if fresh else "The version already has this file"
         return self._answer(receipt, message, status=201 if fresh else 200, version=receipt.version, file=members)
 
-    async def check_upload(self, model_id: str, version: str | None) -> str:
-        """The model's name; ModelNotFound or VersionNotFound before a byte is taken."""
+    async def check_upload(self, model_id: str, version: str | None) -> str | None:
+        """The model's name, if it is known here; ModelNotFound or VersionNotFound before a byte is taken."""
         number = _parsed(version)
         model = self._bus.model_as_folded(model_id)
         if not isinstance(model, LiveModel) or (number is not None and number not in model.versions):
-            model = await self._bus.model(model_id)
-        if not isinstance(model, LiveModel):
-            raise ModelNotFound(model_id)
-        if number is not None and number not in model.versions:
-            raise VersionNotFound(model_id, str(number))
+            await self._bus.require(model_id, number)
         return self._bus.name_of(model_id)
 
     async def deprecate(self, model_id: str, form: f.DeprecateForm, caller: Caller) -> Answer:
@@ -137,8 +143,8 @@ class Operations:
         return self._answer(receipt, "Model restored", status_now=receipt.status)
 
     async def _check_blobs(self, model_id: str) -> None:
-        """A deleted model comes back only with all of its files."""
-        model = await self._bus.model(model_id)
+        """A deleted model comes back only with all of its files. What this instance has not read, the owner judges."""
+        model = self._bus.model_as_folded(model_id)
         if isinstance(model, DeletedModel):
             files = {one.file.checksum for one in model.was.versions.values() if one.file}
             for checksum in files:

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from services.command_api.batch import Batch, BatchDecider, Pending
 from services.command_api.memory import CommandMemory
 from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission, receipt_for
-from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.domain.errors import LogHalted, LogUnavailable
 from tensorfleet.domain.events import ModelRegistered
 from tensorfleet.domain.guard import NO_HASH, Verdict
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
@@ -37,6 +37,7 @@ class State(StrEnum):
     CLAIMING = "claiming"
     OWNING = "owning"
     SUSPECT = "suspect"
+    HALTED = "halted"
 
 
 class Log(Protocol):
@@ -126,6 +127,17 @@ class Partition:
     def queued(self) -> int:
         return len(self._queue) + (len(self._batch.pending) if self._batch else 0)
 
+    def halt(self, error: LogHalted) -> None:
+        """Own nothing and append nothing any more. What is not settled is refused."""
+        waiting = [*(self._batch.unsettled() if self._batch else ()), *self._queue]
+        self._batch, self._claim_id = None, None
+        self._queue.clear()
+        self._licensed = False
+        self._become(State.HALTED)
+        for one in waiting:
+            if not one.done.done():
+                one.done.set_exception(error)
+
     def submit(self, submission: Submission) -> None:
         """Take a command; its `done` is settled in time. NotTheOwner if we neither own the partition nor try to."""
         if self.state is State.FOLLOWING and not self._licensed:
@@ -142,6 +154,8 @@ class Partition:
         return True
 
     def set_licence(self, held: bool) -> None:
+        if self.state is State.HALTED:
+            return
         self._licensed = held
         if held and self.state is State.FOLLOWING:
             self._claim(State.CLAIMING)
@@ -152,15 +166,15 @@ class Partition:
             self._become(State.FOLLOWING)
             self.set_licence(self._licensed)
 
-    def read(self, offset: int, value: bytes | None) -> None:
+    def read(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         """Fold one record of the log and settle the command that it answers, if it is one of ours."""
+        if self.state is State.HALTED:
+            return
         sent = self._batch.pending.pop(value, None) if self._batch is not None and value is not None else None
-        judged = self.fold.apply(offset, value, sent.envelope if sent else None)
+        judged = self.fold.apply(offset, key, value, sent.envelope if sent else None)
         self._observer.judged(self.number, judged.verdict or "unreadable")
         if judged.verdict is Verdict.ACCEPTED:
-            receipt = self._remember(judged, offset)
-            if sent is not None:
-                self._answer(sent, receipt)
+            self._accepted(judged, offset, sent)
         elif judged.verdict is Verdict.CLAIM:
             self._owner_changed(judged)
         elif judged.verdict is Verdict.CLAIM_IGNORED:
@@ -173,6 +187,14 @@ class Partition:
         answered = sent is not None and judged.verdict is Verdict.ACCEPTED
         if answered and self._batch is not None and not self._batch.pending:
             self._finish_batch()
+
+    def _accepted(self, judged: Judged, offset: int, sent: Pending | None) -> None:
+        if judged.problem is not None:
+            _LOG.error("partition %d: the record at %d parks its model: %s", self.number, offset, judged.problem)
+            return
+        receipt = self._remember(judged, offset)
+        if sent is not None:
+            self._answer(sent, receipt)
 
     def _answer(self, sent: Pending, receipt: Receipt) -> None:
         if isinstance(sent.envelope.event, ModelRegistered):
@@ -241,7 +263,7 @@ class Partition:
 
     def _send(self, batch: Batch) -> None:
         def failed(error: LogUnavailable) -> None:
-            if self._batch is batch:
+            if self._batch is batch and self.state is State.OWNING:
                 self._suspect(error.detail)
 
         try:
@@ -285,7 +307,7 @@ class Partition:
 
     def _finish_batch(self) -> None:
         assert self._batch is not None
-        self._batch.settle_quiet()
+        self._batch.settle_quiet(self._memory, self._now(), Position(self.number, max(0, self.fold.next_offset - 1)))
         self._batch = None
         self._pump()
 
@@ -344,7 +366,7 @@ class Partition:
     def _take_back_batch(self) -> None:
         """Put what is still unsettled back to the front of the queue, to be decided again from the new state."""
         if self._batch is not None:
-            self._queue.extendleft(reversed([one for one in self._batch.unsettled() if not one.done.done()]))
+            self._queue.extendleft(reversed(self._batch.unsettled()))
             self._batch = None
 
     def _send_away(self) -> None:

@@ -20,18 +20,24 @@ from services.command_api.memory import CommandMemory
 from services.command_api.operations import Operations
 from services.command_api.partition import Partition
 from services.command_api.routes import CommandHttp, ProjectionWait, command_routes
+from services.command_api.snapshots import Snapshots, SnapshotStore
 from services.command_api.upload import upload_routes
 from tensorfleet.blobs.store import BlobStore
+from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.fold import LogFold
+from tensorfleet.events.snapshot import Origin
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.follower import Follower
+from tensorfleet.kafka.log_watch import LogWatch
 from tensorfleet.kafka.membership import Membership
 from tensorfleet.kafka.producer import LoopProducer
-from tensorfleet.process import Lifeline
+from tensorfleet.kafka.topic_reader import TopicReader
+from tensorfleet.kafka.topics import LogIdentity
+from tensorfleet.process import Halt, Lifeline
 from tensorfleet.settings import Settings
 
 
@@ -40,6 +46,7 @@ class CommandSide:
     bus: CommandBus
     routers: tuple[APIRouter, ...]
     membership: Membership
+    halt: Halt
 
     def hand_over(self) -> None:
         """Let others take the partitions. Until they do, what we own is served as before."""
@@ -52,6 +59,8 @@ class CommandSide:
     async def check_ownership(self) -> str | None:
         if self.bus.ready:
             return None
+        if self.halt.reason is not None:
+            return self.halt.reason
         states = ", ".join(f"{one.number} {one.state}" for one in self.bus.partitions)
         return f"not every partition has an owner yet: {states}"
 
@@ -59,41 +68,65 @@ class CommandSide:
 @asynccontextmanager
 async def command_side(
     settings: Settings,
+    identity: LogIdentity,
     catalogue: Catalogue,
     producer: LoopProducer,
     blobs: BlobStore,
+    snapshot_store: SnapshotStore,
     projection: ProjectionWait,
     metrics: Metrics,
     lifeline: Lifeline,
 ) -> AsyncIterator[CommandSide]:
     """Follow the log, join the group, and give up the licence at the end so that a successor begins at once."""
     topics = Topics(settings.registry_id, settings.log_partitions)
-    codec, memory = Codec(catalogue), CommandMemory()
+    codec, memory = Codec(catalogue), CommandMemory(_now)
     instance_id = str(uuid.uuid4())
     numbers = range(topics.partitions)
     partitions: list[Partition] = []
     token = forwarding_token(settings.minio_secret_key.get_secret_value())
     forwarder = Forwarder(token)
-    bus = CommandBus(partitions, memory, forwarder, settings.command_timeout)
+    bus = CommandBus(partitions, memory, forwarder, settings.command_timeout, _now)
     client_id = f"{topics.registry}.command-api"
+    halt = Halt()
+
+    def fail(error: BaseException) -> None:
+        if not isinstance(error, LogLost):
+            lifeline.fail(error)
+            return
+        halt.because(error)
+        membership.leave()
+        bus.halt(error.detail)
+
+    admin = configuration.admin(settings.kafka, client_id)
+    log_watch = LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity)
+    log = TopicReader(settings.kafka, topics.log, client_id)
+
+    async def value_at(partition: int, offset: int) -> bytes | None:
+        return await asyncio.to_thread(log.value_at, partition, offset)
+
+    topic_id = identity.topic_ids[topics.log]
+    origins = {number: Origin(identity.cluster_id, topic_id, number) for number in numbers}
+    snapshots = Snapshots(snapshot_store, origins, value_at, settings.snapshot_every)
+    folds = {number: LogFold(codec) for number in numbers}
+    await asyncio.gather(*(snapshots.restore(fold, memory, number) for number, fold in folds.items()))
     follower = Follower(
         configuration.reader(settings.kafka, client_id),
-        configuration.admin(settings.kafka, client_id),
+        admin,
         topics.log,
-        dict.fromkeys(numbers, 0),
+        {number: fold.next_offset for number, fold in folds.items()},
         bus.on_burst,
-        lifeline.fail,
+        fail,
     )
     partitions.extend(
         Partition(
             number,
-            LogFold(codec),
+            folds[number],
             KafkaLog(topics, number, producer, follower, codec.event_schema_id),
             memory,
             metrics,
             url=settings.own_url,
             instance_id=instance_id,
-            now=lambda: time.time_ns() // 1000,
+            now=_now,
             new_event_id=lambda: str(uuid_utils.uuid7()),
         )
         for number in numbers
@@ -102,14 +135,20 @@ async def command_side(
         configuration.member(settings.kafka, client_id, topics.group("command-api")),
         topics.log,
         bus.on_licence,
-        lifeline.fail,
+        fail,
     )
     operations = Operations(bus, blobs, lambda: datetime.now(UTC))
     http = CommandHttp(operations, projection, settings.projection_wait)
     follower.start()
     membership.start()
+    lifeline.spawn(log_watch.run(fail))
+    lifeline.spawn(snapshots.run(partitions, memory))
     try:
         routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size)
-        yield CommandSide(bus, (*routers, forwarding_routes(partitions, token)), membership)
+        yield CommandSide(bus, (*routers, forwarding_routes(partitions, token)), membership, halt)
     finally:
         await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Request
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from services.command_api.routes import CommandHttp, caller_of, version_parameter
 from tensorfleet.blobs.filenames import format_of, safe_filename
 from tensorfleet.blobs.store import BlobStore
-from tensorfleet.domain.errors import InvalidCommand, Malformed, TooLarge, UnsupportedMediaType
+from tensorfleet.domain.errors import InvalidCommand, TooLarge, UnsupportedMediaType
 from tensorfleet.domain.events import BlobFile
+from tensorfleet.http.json import chunks_of
 from tensorfleet.http.multipart import file_part
 from tensorfleet.http.openapi import upload_docs
 
@@ -39,11 +39,11 @@ def upload_routes(http: CommandHttp, blobs: BlobStore, max_file_bytes: int) -> A
         _refuse_declared_size(request, max_file_bytes)
         name = await http.operations.check_upload(model_id, version)
         incoming = await _incoming(request)
-        filename = safe_filename(incoming.filename or "") or safe_filename(f"{name}.bin") or "model.bin"
+        filename = safe_filename(incoming.filename or "") or safe_filename(f"{name or 'model'}.bin") or "model.bin"
         stored = await blobs.put(incoming.chunks, expected_checksum=expected, max_bytes=max_file_bytes)
         file = BlobFile(stored.size_bytes, stored.checksum, format_of(filename), filename)
         caller = caller_of(request, hashlib.sha256(f"{stored.checksum}/{filename}".encode()).digest())
-        return await http.respond(request, await http.operations.attach_file(model_id, version, file, caller))
+        return await http.respond(request, http.operations.attach_file(model_id, version, file, caller))
 
     return router
 
@@ -52,20 +52,11 @@ async def _incoming(request: Request) -> Incoming:
     content_type = request.headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        part = await file_part(_body(request), content_type)
+        part = await file_part(chunks_of(request), content_type)
         return Incoming(part.filename, part.chunks)
     if kind == "application/octet-stream":
-        return Incoming(unquote(request.headers.get("x-file-name", "")), _body(request))
+        return Incoming(unquote(request.headers.get("x-file-name", "")), chunks_of(request))
     raise UnsupportedMediaType("Send the file as multipart/form-data (field file) or as application/octet-stream.")
-
-
-async def _body(request: Request) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in request.stream():
-            if chunk:
-                yield chunk
-    except ClientDisconnect:
-        raise Malformed("The connection ended before the file did.") from None
 
 
 def _expected_checksum(request: Request) -> str | None:

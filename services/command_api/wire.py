@@ -77,7 +77,7 @@ def load_receipt(members: Any) -> Receipt:
 
 def dump_error(error: RegistryError) -> dict[str, Any]:
     """With what the answer to the client is made of."""
-    members: dict[str, Any] = {"kind": type(error).__name__, "detail": error.detail}
+    members: dict[str, Any] = {"kind": type(error).__name__, "detail": error.detail, "position": error.position}
     if isinstance(error, InvalidCommand):
         members["errors"] = [[one.field, one.message] for one in error.errors]
     if hasattr(error, "model_id"):
@@ -90,6 +90,7 @@ def load_error(members: Any) -> RegistryError:
     kind: type[RegistryError] = getattr(errors, members["kind"])
     error = kind.__new__(kind)
     RegistryError.__init__(error, members["detail"])
+    error.position = members["position"]
     if isinstance(error, InvalidCommand):
         error.errors = tuple(FieldError(*one) for one in members["errors"])
     if "model_id" in members:

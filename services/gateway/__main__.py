@@ -26,6 +26,7 @@ from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect
+from tensorfleet.mongo.same_log import require_same_log
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import load
 
@@ -35,12 +36,13 @@ async def main(settings: QuerySettings) -> None:
     topics = Topics(settings.registry_id, settings.log_partitions)
     client_id = f"{topics.registry}.gateway"
     admin = configuration.admin(settings.kafka, client_id)
-    await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
+    identity = await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(lifeline.close)
         mongodb = connect(settings.mongodb_url.get_secret_value())
         stack.push_async_callback(mongodb.close)
         live = LiveGeneration(mongodb, settings.mongodb_db)
+        await require_same_log(live, topics, identity)
         lifeline.spawn(live.run())
         reads = ReadModels(live)
         watch = CheckpointWatch(live)
@@ -57,7 +59,7 @@ async def main(settings: QuerySettings) -> None:
         stack.push_async_callback(producer.close)
         await blobs.ensure_bucket()
         commands = await stack.enter_async_context(
-            command_side(settings, catalogue, producer, blobs, watch, metrics, lifeline)
+            command_side(settings, identity, catalogue, producer, blobs, blobs.snapshots, watch, metrics, lifeline)
         )
         queries = query_routes(
             reads=reads,
@@ -72,7 +74,9 @@ async def main(settings: QuerySettings) -> None:
             position_wait_seconds=settings.projection_wait,
             download_timeout_seconds=settings.download_timeout,
         )
-        health = gateway_health(KafkaCheck(admin), reads, blobs, commands, ProjectionLag(commands.bus, watch), metrics)
+        lag = ProjectionLag(commands.bus, watch)
+        lifeline.spawn(lag.run())
+        health = gateway_health(KafkaCheck(admin), reads, blobs, commands, lag, metrics)
         routers = [*commands.routers, *queries, health_routes(health, metrics)]
         app = make_app(
             "TensorFleet Model Registry",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from typing import Any
 
 from services.command_api.health import ProjectionLag
@@ -24,7 +25,7 @@ def gateway_health(
     async def numbers() -> dict[str, Any]:
         found = await queries.numbers()
         commands.measure(metrics)
-        return {**found, "projection_lag_events": lag.events, "projection_lag_seconds": lag.seconds}
+        return {**found, "projection_lag_events": lag.events, "projection_lag_seconds": lag.seconds(time.monotonic())}
 
     checks = {
         "kafka": check_kafka,

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from services.projector.consumer import Projector
+from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -17,15 +18,16 @@ from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
 from tensorfleet.kafka.dead_letters import DeadLetterTopic
+from tensorfleet.kafka.log_watch import LogWatch
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.generation_stores import open_generations
 from tensorfleet.mongo.live_store import LiveStore
-from tensorfleet.process import Lifeline, run, serve
+from tensorfleet.process import Halt, Lifeline, run, serve
 from tensorfleet.settings import Settings, load
 
 
 async def main(settings: Settings) -> None:
-    lifeline, metrics = Lifeline(), Metrics()
+    lifeline, metrics, halt = Lifeline(), Metrics(), Halt()
     topics = Topics(settings.registry_id, settings.log_partitions)
     client_id = f"{topics.registry}.projector"
     admin = configuration.admin(settings.kafka, client_id)
@@ -51,7 +53,8 @@ async def main(settings: Settings) -> None:
         check_kafka = KafkaCheck(admin)
 
         async def check_projection() -> str | None:
-            return projector.trouble or (None if projector.assigned else "no partitions are assigned yet")
+            waiting = None if projector.assigned else "no partitions are assigned yet"
+            return halt.reason or projector.trouble or waiting
 
         async def numbers() -> dict[str, Any]:
             return {"projection_lag_events": sum(projector.lag.values())}
@@ -64,7 +67,20 @@ async def main(settings: Settings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
         )
-        projecting = lifeline.spawn(asyncio.to_thread(projector.run))
+
+        def lost(error: LogLost) -> None:
+            halt.because(error)
+            stopping.set()
+
+        def project() -> None:
+            try:
+                projector.run()
+            except LogLost as error:
+                halt.because(error)
+
+        log_watch = LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity)
+        lifeline.spawn(log_watch.run(lost))
+        projecting = lifeline.spawn(asyncio.to_thread(project))
         try:
             await serve(app, settings, lifeline)
         finally:

@@ -161,6 +161,11 @@ class Projector:
         self.assigned = True
 
     def _resume(self, consumer: Consumer, assigned: TopicPartition) -> Checkpoint:
+        if assigned.partition >= self._topics.partitions:
+            raise LogLost(
+                f"{assigned.topic} has more than {self._topics.partitions} partitions now: models would be looked for "
+                "in the wrong ones. Nothing was changed; restore the log."
+            )
         topic = "log" if assigned.topic == self._topics.log else "downloads"
         initial = Checkpoint(
             topic=topic,

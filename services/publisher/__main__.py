@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
+import time
 import uuid
 from contextlib import AsyncExitStack
 from typing import Any
 
 from services.publisher.session import Publisher
-from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.domain.errors import LogLost, LogUnavailable
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -19,11 +21,13 @@ from tensorfleet.http.health import Health, health_routes
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
+from tensorfleet.kafka.log_watch import LogWatch
 from tensorfleet.kafka.topics import prepare_topics
-from tensorfleet.process import Lifeline, run, serve
+from tensorfleet.process import Halt, Lifeline, run, serve
 from tensorfleet.settings import Settings, load
 
 _LOG = logging.getLogger(__name__)
+_STUCK_SECONDS = 40.0
 
 
 class Sessions:
@@ -36,18 +40,38 @@ class Sessions:
         self._stopping = stopping
         self._codec = Codec(Catalogue())
         self._current: Publisher | None = None
+        self.halt = Halt()
 
     def run(self) -> None:
         while not self._stopping.is_set():
             self._current = self._session()
             try:
                 self._current.run()
+            except LogLost as error:
+                self.halt.because(error)
+                return
             except LogUnavailable as error:
                 _LOG.warning("a new session begins: %s", error.detail)
                 self._stopping.wait(1.0)
 
+    def lost(self, error: LogLost) -> None:
+        self.halt.because(error)
+        self._stopping.set()
+
+    async def end_if_stuck(self) -> None:
+        """librdkafka sometimes never returns from send_offsets_to_transaction after a broker has died, whatever its
+        time-out says (its issues 5456 and 5511). Only another process gets on then; Kafka aborts the transaction."""
+        while True:
+            await asyncio.sleep(1.0)
+            began = self._current.transaction_began if self._current else None
+            if began is not None and time.monotonic() - began > _STUCK_SECONDS:
+                _LOG.critical("a transaction has not ended for %.0f s: the process ends", _STUCK_SECONDS)
+                os._exit(1)
+
     async def check(self) -> str | None:
         session = self._current
+        if self.halt.reason is not None:
+            return self.halt.reason
         return None if session is not None and session.assigned else "no partitions are assigned yet"
 
     def _session(self) -> Publisher:
@@ -67,7 +91,7 @@ async def main(settings: Settings) -> None:
     lifeline, metrics = Lifeline(), Metrics()
     topics = Topics(settings.registry_id, settings.log_partitions)
     admin = configuration.admin(settings.kafka, f"{topics.registry}.publisher")
-    await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
+    identity = await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
     stopping = threading.Event()
     sessions = Sessions(settings, topics, metrics, stopping)
 
@@ -84,6 +108,9 @@ async def main(settings: Settings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
         )
+        log_watch = LogWatch(admin, topics.specs, (topics.log,), identity)
+        lifeline.spawn(log_watch.run(sessions.lost))
+        lifeline.spawn(sessions.end_if_stuck())
         publishing = lifeline.spawn(asyncio.to_thread(sessions.run))
         try:
             await serve(app, settings, lifeline)

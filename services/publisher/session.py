@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.domain.errors import LogLost, LogUnavailable
 from tensorfleet.domain.guard import Verdict
 from tensorfleet.domain.model import LiveModel
 from tensorfleet.events.codec import Codec
@@ -27,7 +28,8 @@ class Publisher:
     """`run` until `stop`; runs in one thread.
 
     After an assignment each partition is folded from its beginning, because the guard needs every stream's head;
-    only what lies past the group's committed offset is published. LogUnavailable out of `run` means that the last
+    only what lies past the group's committed offset is published. `transaction_began`, on the monotonic clock, is of
+    the transaction under way. LogUnavailable out of `run` means that the last
     transaction was aborted or is unknown: a new session goes on from what Kafka has committed.
     """
 
@@ -49,6 +51,7 @@ class Publisher:
         self._folds: dict[int, LogFold] = {}
         self._published: dict[int, int] = {}
         self.assigned = False
+        self.transaction_began: float | None = None
 
     def run(self) -> None:
         try:
@@ -75,8 +78,14 @@ class Publisher:
             self._publish(fresh)
 
     def _fold(self, record: Record) -> Envelope | None:
-        """The record's envelope if it is an accepted event."""
-        judged = self._folds[record.partition].apply(record.offset, record.value)
+        """The record's envelope if it is an accepted event. LogLost if records before it are missing."""
+        fold = self._folds[record.partition]
+        if record.offset != fold.next_offset:
+            raise LogLost(
+                f"{record.topic}[{record.partition}] jumps from offset {fold.next_offset} to {record.offset}: records "
+                "are missing. Nothing more was published; restore the log."
+            )
+        judged = fold.apply(record.offset, record.key, record.value)
         return judged.envelope if judged.verdict is Verdict.ACCEPTED else None
 
     def _publish(self, fresh: Sequence[tuple[Record, Envelope | None]]) -> None:
@@ -84,6 +93,7 @@ class Publisher:
         events = [(record, envelope) for record, envelope in fresh if envelope is not None]
         ends = {record.partition: record.offset + 1 for record, _ in fresh}
         self._producer.begin_transaction()
+        self.transaction_began = time.monotonic()
         try:
             for record, envelope in events:
                 self._produce_event(record, envelope)
@@ -97,6 +107,7 @@ class Publisher:
         except (KafkaException, BufferError) as error:
             self._abort()
             raise LogUnavailable(f"A transaction of the publisher failed: {error}") from error
+        self.transaction_began = None
         self._published.update(ends)
         self._metrics.published.inc(len(events))
 
@@ -122,12 +133,14 @@ class Publisher:
         try:
             self._producer.abort_transaction(_TRANSACTION_SECONDS)
         except KafkaException as error:
-            # The next session's init_transactions fences this producer, which aborts for it.
+            # Kafka aborts it after transaction.timeout.ms; until then readers of committed records wait.
             raise LogUnavailable(f"Kafka does not abort the transaction: {error.args[0].str()}") from error
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         committed = consumer.committed(partitions, timeout=_TRANSACTION_SECONDS)
         for one in committed:
+            if one.error is not None:
+                raise KafkaException(one.error)
             self._folds[one.partition] = LogFold(self._codec)
             self._published[one.partition] = max(0, one.offset)
         consumer.incremental_assign([TopicPartition(one.topic, one.partition, 0) for one in partitions])

@@ -59,7 +59,8 @@ class PartitionAudit:
     def add(self, record: StoredRecord) -> None:
         self._check_offset(record.offset)
         self._count("records")
-        judged = self._fold.apply(record.offset, record.value)
+        # Without its key: what follows a record that can't be decoded is judged as well.
+        judged = self._fold.apply(record.offset, None, record.value)
         if judged.envelope is None or judged.verdict is None:
             self._wrong(Kind.UNREADABLE, record, judged.problem or "")
             return
@@ -115,7 +116,7 @@ class PartitionAudit:
         self._broken.add(model_id)
         if verdict is not Verdict.REPEAT:
             self._fold.guard.streams[model_id] = StreamHead(envelope.sequence - 1, envelope.previous_hash)
-            again: Judged = self._fold.apply(record.offset, record.value, envelope)
+            again: Judged = self._fold.apply(record.offset, None, record.value, envelope)
             self._accepted(record, envelope, again.problem)
 
     def _accepted(self, record: StoredRecord, envelope: Envelope, problem: str | None) -> None:

@@ -23,6 +23,7 @@ from tensorfleet.blobs.intake import Intake
 from tensorfleet.blobs.minio_client import NoSuchBlob, translated
 from tensorfleet.blobs.minio_reader import MinioReader, close_response
 from tensorfleet.blobs.pipe import Pipe, PipeBroken
+from tensorfleet.blobs.snapshots import MinioSnapshots
 from tensorfleet.blobs.store import StoredBlob
 from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, DependencyUnavailable
 
@@ -58,6 +59,11 @@ class MinioBlobStore:
         """Nothing is sent yet. `endpoint` is host:port."""
         client = minio_client.connect(endpoint, access_key, secret_key, secure=secure, region=region, connections=64)
         return cls(client, bucket)
+
+    @property
+    def snapshots(self) -> MinioSnapshots:
+        """In the same bucket."""
+        return MinioSnapshots(self._client, self._bucket)
 
     def close(self) -> None:
         """End the threads; uploads under way must have ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, assert_never
 
@@ -22,6 +23,7 @@ from tensorfleet.domain.model import DeletedModel, Deprecation, LiveModel, Model
 from tensorfleet.domain.versions import FIRST, ModelVersion
 
 _T = TypeVar("_T")
+_MAPS = ("hyperparameters", "metrics", "dataset_info")
 
 
 def decide(command: c.Command, model: Model, model_id: str) -> e.Event | None:
@@ -107,6 +109,8 @@ def _update(command: c.UpdateModel, model: LiveModel, model_id: str) -> e.Event 
 def _create_version(command: c.CreateVersion, model: LiveModel) -> e.Event:
     fields, patch = command.fields, command.version_fields
     _check(_model_field_problems(fields), _version_field_problems(patch, removals=True))
+    if len(model.versions) >= limits.VERSIONS:
+        raise InvalidCommand(f"The model has {limits.VERSIONS} versions, and no more are allowed; delete some.")
     parent = model.newest
     number = model.highest.next(breaking=command.breaking)
     if max(number.major, number.minor) > limits.VERSION_NUMBER:
@@ -124,8 +128,9 @@ def _create_version(command: c.CreateVersion, model: LiveModel) -> e.Event:
         metrics=merged(parent.metrics, patch.metrics),
         dataset_info=merged(parent.dataset_info, patch.dataset_info),
     )
-    for field in ("hyperparameters", "metrics", "dataset_info"):
-        _check_size(field, getattr(event, field))
+    for field in _MAPS:
+        if getattr(patch, field) is not None:
+            _check_size(field, getattr(event, field))
     return event
 
 
@@ -218,13 +223,18 @@ def _check(*problems: Iterable[FieldError]) -> None:
 
 
 def _check_merged(event: e.ModelUpdated, target: VersionState) -> None:
-    for field in ("hyperparameters", "metrics", "dataset_info"):
-        _check_size(field, merged(getattr(target, field), getattr(event, field)))
+    for field in _MAPS:
+        patch = getattr(event, field)
+        if patch is not None:
+            _check_size(field, merged(getattr(target, field), patch))
 
 
 def _check_size(field: str, result: Mapping[str, object]) -> None:
     if len(result) > limits.MAP_KEYS:
         raise InvalidCommand.of(field, f"would have {len(result)} keys; at most {limits.MAP_KEYS} are allowed")
+    size = len(json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > limits.MAP_BYTES:
+        raise InvalidCommand.of(field, f"would have {size} bytes as JSON; at most {limits.MAP_BYTES} are allowed")
 
 
 def _model_field_problems(fields: c.ModelFields) -> Iterable[FieldError]:

@@ -22,6 +22,7 @@ RegistryError
 ├── PositionNotReached        a read asked for a position that the projection does not contain in time
 ├── DependencyUnavailable     a server that the request needs does not answer; retry later
 │   ├── LogUnavailable
+│   ├── LogHalted            the log was lost; nothing is written until an operator has mended it
 │   ├── OutcomeUnknown
 │   ├── ReadModelsUnavailable
 │   └── BlobsUnavailable
@@ -47,9 +48,13 @@ from dataclasses import dataclass
 
 
 class RegistryError(Exception):
-    """Root of the tree. `detail` is a sentence for a person; `code` is for programs."""
+    """Root of the tree. `detail` is a sentence for a person; `code` is for programs.
+
+    `position` is the place in the log as of which a command was rejected, if it came so far.
+    """
 
     code = "registry-error"
+    position: str | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -195,6 +200,11 @@ class DependencyUnavailable(RegistryError):
 
 class LogUnavailable(DependencyUnavailable):
     code = "log-unavailable"
+
+
+class LogHalted(DependencyUnavailable):
+    code = "log-halted"
+    retry_after_seconds = 60
 
 
 class OutcomeUnknown(DependencyUnavailable):

@@ -22,6 +22,10 @@ TAG_CHARACTERS: Final = 200
 MAP_KEYS: Final = 500
 MAP_KEY_CHARACTERS: Final = 200
 MAP_DEPTH: Final = 32
+MAP_BYTES: Final = 1024 * 1024
+VERSIONS: Final = 10_000
+RESERVED_KEY: Final = "$ref"
+"""MongoDB's drivers read a map with this key as a reference to another document."""
 DESCRIPTION_BYTES: Final = 64 * 1024
 COMMAND_BODY_BYTES: Final = 1024 * 1024
 BATCH_OPERATIONS: Final = 1_000
@@ -100,6 +104,8 @@ def metric_problems(metrics: Mapping[str, object], *, removals: bool = False) ->
 def key_problem(key: str) -> str | None:
     if not key:
         return "has an empty key"
+    if key == RESERVED_KEY:
+        return f"has the key {RESERVED_KEY}, which is reserved"
     problem = text_problem(key, MAP_KEY_CHARACTERS)
     return f"has a key that {problem}" if problem else None
 

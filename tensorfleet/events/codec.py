@@ -14,6 +14,7 @@ import orjson
 from fastavro import schemaless_reader, schemaless_writer
 
 from tensorfleet.domain import events as e
+from tensorfleet.domain.limits import RESERVED_KEY
 from tensorfleet.domain.model import LiveModel
 from tensorfleet.events.catalogue import Catalogue, LockedSchema
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed
@@ -189,11 +190,26 @@ def _json_object(text: str) -> dict[str, Any]:
     parsed = orjson.loads(text)
     if not isinstance(parsed, dict):
         raise ValueError("a JSON field is not an object")
+    if ("$" in text or "\\u0024" in text) and _holds_reserved_key(parsed):
+        raise ValueError(f"a map has the reserved key {RESERVED_KEY}")
     return parsed
+
+
+def _holds_reserved_key(value: Any) -> bool:
+    if isinstance(value, dict):
+        return RESERVED_KEY in value or any(map(_holds_reserved_key, value.values()))
+    return isinstance(value, list) and any(map(_holds_reserved_key, value))
+
+
+def _metrics(found: dict[str, Any]) -> dict[str, Any]:
+    if RESERVED_KEY in found:
+        raise ValueError(f"a map has the reserved key {RESERVED_KEY}")
+    return found
 
 
 _RICH: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(_JSON_FIELDS, _json_object),
+    "metrics": _metrics,
     "file": lambda file: e.BlobFile(**file),
     "status": e.Status,
     "version_status": e.Status,

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 from tensorfleet.domain.events import ModelDownloaded
 from tensorfleet.domain.evolution import Unfoldable, evolve
-from tensorfleet.domain.guard import EMPTY_STREAM, Guard, RecordHead, StreamHead, Verdict
+from tensorfleet.domain.guard import EMPTY_STREAM, NO_HASH, Guard, RecordHead, StreamHead, Verdict
 from tensorfleet.domain.model import INITIAL, LiveModel, Model
+from tensorfleet.domain.names import MODEL_ID
 from tensorfleet.events.codec import Codec, Undecodable
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed
+from tensorfleet.events.packing import unpack
+from tensorfleet.events.snapshot import FoldState
 
 NOT_EVENTS = (OwnershipClaimed, ModelDownloaded)
 
@@ -38,19 +41,56 @@ def head_of(envelope: Envelope, value: bytes) -> RecordHead:
     )
 
 
+def model_id_in(key: bytes | None) -> str | None:
+    """The model that a record's key names, if it names one."""
+    text = (key or b"").decode("ascii", "replace")
+    return text if MODEL_ID.fullmatch(text) else None
+
+
 @dataclass(slots=True)
 class LogFold:
-    """All models of one partition, as the log says they are. `next_offset` is one past the last record folded."""
+    """All models of one partition, as the log says they are. `next_offset` is one past the last record folded.
+
+    `parked` are models whose state can't be told; of those, `unreadable` have a record that can't even be decoded.
+    `last_hash` is the hash of the last record's value. `packed` are models of a snapshot that nobody asked for yet.
+    """
 
     codec: Codec
     guard: Guard = field(default_factory=Guard)
     models: dict[str, Model] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     parked: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
     next_offset: int = 0
+    last_hash: bytes = NO_HASH
+    packed: dict[str, str] = field(default_factory=dict)
 
     def model(self, model_id: str) -> Model:
+        packed = self.packed.pop(model_id, None)
+        if packed is not None:
+            self.models[model_id] = unpack(packed)
         return self.models.get(model_id, INITIAL)
+
+    def state(self) -> FoldState:
+        """A copy that stays as it is while the fold goes on."""
+        return FoldState(
+            self.next_offset,
+            self.last_hash,
+            self.guard.epoch,
+            dict(self.guard.streams),
+            dict(self.models),
+            dict(self.packed),
+            dict(self.names),
+            frozenset(self.parked),
+            frozenset(self.unreadable),
+        )
+
+    def restore(self, state: FoldState) -> None:
+        """Begin at a state instead of at the log's beginning."""
+        self.next_offset, self.last_hash = state.next_offset, state.last_hash
+        self.guard = Guard(state.epoch, dict(state.heads))
+        self.models, self.packed, self.names = dict(state.models), dict(state.packed), dict(state.names)
+        self.parked, self.unreadable = set(state.parked), set(state.unreadable)
 
     def is_live(self, model_id: str) -> bool:
         return isinstance(self.model(model_id), LiveModel)
@@ -58,17 +98,29 @@ class LogFold:
     def head(self, model_id: str) -> StreamHead:
         return self.guard.streams.get(model_id, EMPTY_STREAM)
 
-    def apply(self, offset: int, value: bytes | None, known: Envelope | None = None) -> Judged:
-        """Fold one record. `known` spares the decoding of bytes that the caller made itself."""
+    def apply(self, offset: int, key: bytes | None, value: bytes | None, known: Envelope | None = None) -> Judged:
+        """Fold one record. `known` spares the decoding of bytes that the caller made itself.
+
+        A record that can't be decoded parks the model that its key names: what follows may build on it.
+        """
         self.next_offset = offset + 1
         if known is None:
             try:
                 known = self.codec.decode(value or b"")
             except Undecodable as error:
+                self.last_hash = hashlib.sha256(value or b"").digest()
+                model_id = model_id_in(key)
+                if model_id is not None:
+                    self.parked.add(model_id)
+                    self.unreadable.add(model_id)
                 return Judged(None, None, str(error))
+        head = head_of(known, value or b"")
+        self.last_hash = head.hash
         if isinstance(known.event, ModelDownloaded):
             return Judged(None, None, "a download does not belong in the log")
-        verdict = self.guard.judge(head_of(known, value or b""))
+        if known.model_id in self.unreadable:
+            return Judged(None, known, "an earlier record of this model can't be decoded")
+        verdict = self.guard.judge(head)
         if verdict is Verdict.ACCEPTED:
             return self._evolve(known)
         return Judged(verdict, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from tensorfleet.domain.errors import InvalidCommand, Malformed, TooLarge, Unsup
 
 Body = TypeVar("Body", bound=BaseModel)
 MAX_DEPTH = 64
+IDLE_SECONDS = 15.0
+"""How long a sender may pause within a body."""
 
 
 def dumps(value: Any) -> bytes:
@@ -32,27 +35,39 @@ async def read_body(request: Request, most_bytes: int = limits.COMMAND_BODY_BYTE
     if declared.isdigit() and int(declared) > most_bytes:
         raise TooLarge(f"The body has {declared} bytes; at most {most_bytes} are allowed.")
     body = bytearray()
-    async for chunk in _chunks(request):
+    async for chunk in chunks_of(request):
         body += chunk
         if len(body) > most_bytes:
             raise TooLarge(f"The body has more than {most_bytes} bytes.")
     return bytes(body)
 
 
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
+async def chunks_of(request: Request, idle_seconds: float = IDLE_SECONDS) -> AsyncIterator[bytes]:
+    """The body as it comes. Malformed if the sender goes away, or sends nothing for too long."""
+    stream = request.stream()
     try:
-        async for chunk in request.stream():
-            yield chunk
+        while True:
+            async with asyncio.timeout(idle_seconds):
+                chunk = await anext(stream, None)
+            if chunk is None:
+                return
+            if chunk:
+                yield chunk
     except ClientDisconnect:
         raise Malformed("The connection ended before the body did.") from None
+    except TimeoutError:
+        raise Malformed(f"Nothing of the body came for {idle_seconds:g} s.") from None
 
 
 async def read_command(request: Request, form: type[Body], *, empty_is: bytes = b"") -> tuple[Body, bytes]:
     """The JSON body as a `form`, and its bytes. `empty_is` stands in for an empty body."""
-    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    content_type, _, parameters = request.headers.get("content-type", "application/json").lower().partition(";")
+    content_type, charset = content_type.strip(), parameters.partition("charset=")[2].strip().strip('"')
     raw = await read_body(request) or empty_is
     if content_type != "application/json" and not content_type.endswith("+json"):
         raise UnsupportedMediaType(f"Send application/json, not {content_type}.")
+    if charset not in ("", "utf-8", "utf8"):
+        raise UnsupportedMediaType(f"Send UTF-8, not {charset}.")
     return validated(form, parse_object(raw)), raw
 
 

@@ -172,7 +172,10 @@ def _names(disposition: str | None) -> tuple[str, str]:
     """`name` and `filename` of a Content-Disposition; `filename*` wins, although RFC 7578 wants no sender to use it."""
     header = Message()
     header["Content-Disposition"] = disposition or ""
-    parameters = header.get_params([], header="Content-Disposition")
+    try:
+        parameters = header.get_params([], header="Content-Disposition")
+    except (TypeError, ValueError, IndexError):  # what the standard library raises on hostile continuations
+        raise Malformed("A part has a Content-Disposition that can't be read.") from None
     if not parameters or parameters[0][0].lower() != "form-data":
         raise Malformed("A part has no Content-Disposition: form-data.")
     plain: dict[str, str] = {}

@@ -16,6 +16,7 @@ from tensorfleet.kafka.records import EndOfPartition, Record, from_message
 Burst = Sequence[Record | EndOfPartition]
 _BURST: Final = 500
 _BURSTS_AHEAD: Final = 4
+_RETRY_SECONDS: Final = 0.1
 
 
 class Follower:
@@ -35,7 +36,8 @@ class Follower:
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self._consumer = Consumer(dict(config))
-        self._admin = AdminClient(dict(admin_config))
+        self._admin_config = dict(admin_config)
+        self._admin = AdminClient(self._admin_config)
         self._topic = topic
         self._offsets = offsets
         self._on_burst = on_burst
@@ -53,15 +55,27 @@ class Follower:
         await asyncio.to_thread(self._thread.join)
 
     async def end_of(self, partition: int, timeout_seconds: float = 3.0) -> int:
-        """The offset after the partition's last record, asked from Kafka now."""
+        """The offset after the partition's last record, asked from Kafka now. LogUnavailable."""
+        deadline = self._loop.time() + timeout_seconds
         asked = TopicPartition(self._topic, partition)
+        while True:
+            left = max(0.1, deadline - self._loop.time())
+            try:
+                # Not get_watermark_offsets: on a consumer that another thread polls it never returns.
+                answers = self._admin.list_offsets({asked: OffsetSpec.latest()}, request_timeout=left)
+                return int((await asyncio.wrap_future(answers[asked])).offset)
+            except KafkaException as error:
+                if self._loop.time() + _RETRY_SECONDS >= deadline:
+                    raise LogUnavailable(f"Kafka does not say where the log ends: {error.args[0].str()}") from error
+            # After another broker took the partition over, this client may ask the old one for minutes.
+            await asyncio.sleep(_RETRY_SECONDS)
+            await asyncio.to_thread(self._learn_leaders)
+
+    def _learn_leaders(self) -> None:
         try:
-            # Not get_watermark_offsets: on a consumer that another thread polls it never returns.
-            answers = self._admin.list_offsets({asked: OffsetSpec.latest()}, request_timeout=timeout_seconds)
-            found = await asyncio.wrap_future(answers[asked])
-        except KafkaException as error:
-            raise LogUnavailable(f"Kafka does not say where the log ends: {error.args[0].str()}") from error
-        return int(found.offset)
+            self._admin.list_topics(self._topic, timeout=_RETRY_SECONDS * 10)
+        except KafkaException:
+            self._admin = AdminClient(self._admin_config)
 
     def _run(self) -> None:
         try:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from tensorfleet.domain.errors import LogUnavailable
 
+_LOG = logging.getLogger(__name__)
 Report = Callable[[LogUnavailable | None, int], None]
 """Called on the loop, once per append: with the error, or None and the record's offset."""
 
@@ -54,6 +56,9 @@ class LoopProducer:
             self._producer.produce(topic, value, key, partition=partition, on_delivery=delivered, headers=headers)
         except BufferError as error:
             raise LogUnavailable("Kafka is slow: too many records wait to be sent.") from error
+        except KafkaException as error:
+            self._broken.set()
+            raise LogUnavailable(f"Kafka's client does not take the record: {error.args[0].str()}") from error
 
     async def append_and_wait(
         self, topic: str, partition: int, key: bytes, value: bytes, headers: list[tuple[str, bytes]]
@@ -86,4 +91,10 @@ class LoopProducer:
 
     def _poll(self) -> None:
         while not self._stopping.is_set():
-            self._producer.poll(0.1)
+            try:
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                # Fatal, for passing faults are not raised here. Whoever waits for a report has a deadline of its own.
+                _LOG.warning("the producer is replaced: %s", error.args[0].str())
+                self._broken.set()
+                self._stopping.wait(0.1)

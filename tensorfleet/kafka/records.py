@@ -13,10 +13,8 @@ from tensorfleet.domain.errors import LogLost, LogUnavailable
 _LOST = {
     KafkaError._AUTO_OFFSET_RESET,
     KafkaError.OFFSET_OUT_OF_RANGE,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_TOPIC,
-    KafkaError._UNKNOWN_PARTITION,
 }
+"""A topic that is unknown is not among them: a broker that has just started says so too. LogWatch looks closer."""
 
 
 class Record(NamedTuple):

@@ -59,6 +59,13 @@ class TopicReader:
             ends = self._offsets(asked, OffsetSpec.latest())
         return [OffsetRange(number, firsts[number], ends[number]) for number in sorted(partitions)]
 
+    def value_at(self, partition: int, offset: int) -> bytes | None:
+        """The value of one record; None if there is none at this offset."""
+        held = self.ranges()[partition]
+        if not held.first <= offset < held.end:
+            return None
+        return next((one.value for one in self.read([OffsetRange(partition, offset, offset + 1)])), None)
+
     def read(self, ranges: list[OffsetRange]) -> Iterator[StoredRecord]:
         """The records of one range after the other, each in the order of its offsets; offsets may have holes."""
         consumer = Consumer(self._config)

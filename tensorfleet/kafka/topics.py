@@ -71,12 +71,17 @@ def _checked(admin: AdminClient, wanted: Mapping[str, TopicSpec]) -> LogIdentity
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while True:
         try:
-            _check_settings(admin, wanted)
-            return _identity(admin, wanted)
+            return describe_topics(admin, wanted)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
                 raise
             time.sleep(_RETRY_SECONDS)
+
+
+def describe_topics(admin: AdminClient, wanted: Mapping[str, TopicSpec]) -> LogIdentity:
+    """What is there. TopicMismatch if it is not as it should be. KafkaException, also for a topic that is missing."""
+    _check_settings(admin, wanted)
+    return _identity(admin, wanted)
 
 
 def _check_settings(admin: AdminClient, wanted: Mapping[str, TopicSpec]) -> None:

@@ -48,7 +48,16 @@ class CheckpointWatch:
             await asyncio.wait_for(reached, timeout_seconds)
         except TimeoutError:
             return self.contains(position)
+        finally:
+            self._forget(position.partition, entry)
         return True
+
+    def _forget(self, partition: int, entry: tuple[int, int, asyncio.Future[None]]) -> None:
+        """A wait that was given up leaves nothing behind."""
+        waiting = self._waiting[partition]
+        if not (entry[2].done() and not entry[2].cancelled()):
+            waiting.remove(entry)
+            heapq.heapify(waiting)
 
     async def run(self) -> None:
         """Follow for ever; a lost connection is opened again."""

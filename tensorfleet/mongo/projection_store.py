@@ -150,14 +150,14 @@ class ProjectionStore:
 
     def load(
         self, model_ids: Iterable[str], version_ids: Iterable[str]
-    ) -> tuple[dict[str, Document], dict[str, Document], set[str]]:
-        """The documents of models and versions by `_id`, and which of the models are parked."""
+    ) -> tuple[dict[str, Document], dict[str, Document], dict[str, Document]]:
+        """The documents of models and versions by `_id`, and those of parked models."""
         try:
             ids = list(model_ids)
             models = {one["_id"]: one for one in self._db.models.find({"_id": {"$in": ids}})} if ids else {}
             numbers = list(version_ids)
             versions = {one["_id"]: one for one in self._db.versions.find({"_id": {"$in": numbers}})} if numbers else {}
-            parked = {one["_id"] for one in self._db.parked.find({"_id": {"$in": ids}}, {"_id": 1})} if ids else set()
+            parked = {one["_id"]: one for one in self._db.parked.find({"_id": {"$in": ids}})} if ids else {}
         except PyMongoError as error:
             raise translated_error(error) from error
         return models, versions, parked

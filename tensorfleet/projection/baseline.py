@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 
 from tensorfleet.mongo.projection_store import ProjectionStore, Writes
 from tensorfleet.projection.documents import Document, searchable
@@ -17,7 +17,7 @@ class Baseline:
         self._unfinished = unfinished
         self.models: dict[str, Document] = {}
         self.versions: dict[str, Document] = {}
-        self.parked: set[str] = set()
+        self.parked: dict[str, Document] = {}
 
     def load(self, model_ids: Set[str], version_ids: Set[str]) -> None:
         """Fetch the documents that a batch will look at, all at once."""
@@ -25,7 +25,7 @@ class Baseline:
         versions = _held(self._unfinished.versions.documents, version_ids)
         found, found_versions, parked = self._store.load(model_ids - models.keys(), version_ids - versions.keys())
         self.models, self.versions = found | models, found_versions | versions
-        self.parked = parked | (model_ids & self._unfinished.parked.keys())
+        self.parked = parked | _held(self._unfinished.parked, model_ids)
 
     def has_search_entry(self, model_id: str) -> bool:
         return searchable(self.models.get(model_id)) is not None
@@ -42,5 +42,5 @@ class Baseline:
         return new - known, new_hours - known_hours
 
 
-def _held(documents: dict[str, Document | None], keys: Set[str]) -> dict[str, Document]:
+def _held(documents: Mapping[str, Document | None], keys: Set[str]) -> dict[str, Document]:
     return {key: found for key in keys if (found := documents.get(key)) is not None}

@@ -12,7 +12,7 @@ from tensorfleet.domain.events import ModelDownloaded
 from tensorfleet.domain.guard import Guard, StreamHead, Verdict
 from tensorfleet.events.codec import Codec, Undecodable
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
-from tensorfleet.events.fold import head_of
+from tensorfleet.events.fold import head_of, model_id_in
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
 from tensorfleet.projection.baseline import Baseline
@@ -71,7 +71,7 @@ class BatchProjection:
         self._baseline = Baseline(store, unfinished or Writes())
         self._models: dict[str, Document] = {}
         self._versions: dict[str, Document] = {}
-        self._parked: set[str] = set()
+        self._parked: dict[str, Document] = {}
         self._guards: dict[int, Guard] = {}
         self._progress: dict[tuple[str, int], Progress] = {}
         self._statistics: dict[int, PartitionStatistics] = {}
@@ -82,7 +82,7 @@ class BatchProjection:
     def project(self, records: Sequence[Record]) -> Projected:
         """LogLost if the records do not follow the checkpoints without a gap; records from before them are left out."""
         log, downloads = self._decoded(records)
-        self._load([envelope for _, envelope in log if envelope is not None])
+        self._load(log)
         for record, envelope in log:
             self._log_record(record, envelope)
         self._writes.downloads, self._writes.download_hours = count_downloads(downloads, self._baseline)
@@ -126,8 +126,10 @@ class BatchProjection:
             self._letters.append(DeadLetter(record, "undecodable", str(error)))
             return None
 
-    def _load(self, envelopes: list[Envelope]) -> None:
-        models = {one.model_id for one in envelopes if one.model_id}
+    def _load(self, log: list[Decoded]) -> None:
+        envelopes = [envelope for _, envelope in log if envelope is not None]
+        unreadable = {model_id_in(record.key) for record, envelope in log if envelope is None}
+        models = {one.model_id for one in envelopes if one.model_id} | {one for one in unreadable if one}
         versions = {
             f"{one.model_id}@{number}"
             for one in envelopes
@@ -136,15 +138,24 @@ class BatchProjection:
         }
         self._baseline.load(models, versions)
         self._models, self._versions = dict(self._baseline.models), dict(self._baseline.versions)
-        self._parked = set(self._baseline.parked)
+        self._parked = dict(self._baseline.parked)
 
     def _log_record(self, record: Record, envelope: Envelope | None) -> None:
-        if envelope is None or isinstance(envelope.event, ModelDownloaded):
+        if envelope is None:
+            self._park_unreadable(record)
+            return
+        if isinstance(envelope.event, ModelDownloaded):
+            self._letters.append(DeadLetter(record, "not-an-event", "a download does not belong in the log"))
             return
         guard = self._guard(record.partition)
-        if envelope.model_id not in guard.streams and envelope.model_id in self._models:
-            model = self._models[envelope.model_id]
-            guard.streams[envelope.model_id] = StreamHead(model["sequence"], bytes(model["head_hash"]))
+        parked = self._parked.get(envelope.model_id)
+        if parked is not None and parked["head_hash"] is None:
+            if envelope.epoch == guard.epoch:
+                self._bury_parked(record)
+            return
+        known = parked or self._models.get(envelope.model_id)
+        if envelope.model_id not in guard.streams and known is not None:
+            guard.streams[envelope.model_id] = StreamHead(known["sequence"], bytes(known["head_hash"]))
         head = head_of(envelope, record.value or b"")
         verdict = guard.judge(head)
         self._verdicts[verdict] += 1
@@ -155,7 +166,8 @@ class BatchProjection:
     def _accepted(self, record: Record, envelope: Envelope, hash_: bytes) -> None:
         model_id = envelope.model_id
         if model_id in self._parked:
-            self._letters.append(DeadLetter(record, "parked", "an earlier event of this model could not be projected"))
+            self._bury_parked(record)
+            self._put_parked({**self._parked[model_id], "sequence": Int64(envelope.sequence), "head_hash": hash_})
             return
         before = self._models.get(model_id)
         # Shallow copies do: a projection replaces what a document holds, and never changes it in place.
@@ -166,7 +178,8 @@ class BatchProjection:
         try:
             changed = documents.apply(envelope, position, hash_)
         except Unprojectable as error:
-            self._park(record, model_id, str(error))
+            self._letters.append(DeadLetter(record, "unprojectable", str(error)))
+            self._put_parked(_parked_document(record, model_id, str(error), envelope.sequence, hash_))
             return
         assert documents.model is not None
         self._models[model_id] = documents.model
@@ -185,15 +198,17 @@ class BatchProjection:
         found = self._versions.get(version_id)
         return None if found is None else dict(found)
 
-    def _park(self, record: Record, model_id: str, reason: str) -> None:
-        self._letters.append(DeadLetter(record, "unprojectable", reason))
-        self._parked.add(model_id)
-        self._writes.parked[model_id] = {
-            "_id": model_id,
-            "reason": reason,
-            "partition": record.partition,
-            "offset": Int64(record.offset),
-        }
+    def _park_unreadable(self, record: Record) -> None:
+        """What follows a record that can't be decoded may build on it: the model waits, as far as the key names one."""
+        model_id = model_id_in(record.key)
+        if model_id is not None and model_id not in self._parked:
+            self._put_parked(_parked_document(record, model_id, "a record can't be decoded", None, None))
+
+    def _bury_parked(self, record: Record) -> None:
+        self._letters.append(DeadLetter(record, "parked", "an earlier record of this model could not be projected"))
+
+    def _put_parked(self, document: Document) -> None:
+        self._parked[document["_id"]] = self._writes.parked[document["_id"]] = document
 
     def _count(self, partition: int, before: Document | None, after: Document) -> None:
         if contribution(before) == contribution(after):
@@ -212,3 +227,17 @@ class BatchProjection:
         """The epoch after the batch, if a record of the log was judged."""
         topic, partition = place
         return self._guards[partition].epoch if topic == self._log_topic and partition in self._guards else None
+
+
+def _parked_document(
+    record: Record, model_id: str, reason: str, sequence: int | None, head_hash: bytes | None
+) -> Document:
+    """Where a model began to wait, and the head of its stream since; no head if its records can't be judged."""
+    return {
+        "_id": model_id,
+        "reason": reason,
+        "partition": record.partition,
+        "offset": Int64(record.offset),
+        "sequence": None if sequence is None else Int64(sequence),
+        "head_hash": head_hash,
+    }

@@ -13,7 +13,7 @@ from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.projection_store import Checkpoint
 from tensorfleet.projection.batch import DeadLetter, Projected
 from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
-from tensorfleet.rebuild.log_source import LogSource, require_same_log
+from tensorfleet.rebuild.log_source import LogSource, require_made_from
 
 _SILENCE_SECONDS: Final = 30.0
 _ASK_SECONDS: Final = 0.25
@@ -119,7 +119,7 @@ class Filling:
 
     def _load(self, initial: Mapping[str, Checkpoint]) -> None:
         found = {key: self._store.checkpoint(one) for key, one in initial.items()}
-        require_same_log(self._beginnings, found)
+        require_made_from(self._beginnings, found)
         self._pipeline.checkpoints = found
 
     def _start(self, ids: Iterator[str] | set[str]) -> None:

@@ -47,7 +47,7 @@ class LogSource:
         ]
 
 
-def require_same_log(beginnings: Mapping[str, Checkpoint], held: Mapping[str, Checkpoint]) -> None:
+def require_made_from(beginnings: Mapping[str, Checkpoint], held: Mapping[str, Checkpoint]) -> None:
     """LogLost if read models come from another log: then no offset of one means anything in the other."""
     for key, one in held.items():
         here = beginnings.get(key)

@@ -16,7 +16,7 @@ from tensorfleet.mongo.generation_stores import GenerationStores
 from tensorfleet.progress import Progress
 from tensorfleet.projection.batch import DeadLetter
 from tensorfleet.rebuild.filling import Filling, filling
-from tensorfleet.rebuild.log_source import LogSource, require_same_log
+from tensorfleet.rebuild.log_source import LogSource, require_made_from
 
 _NEAR: Final = 1000
 """So few records behind the live generation, the rest of the way is a moment."""
@@ -115,7 +115,7 @@ class ReadModelWorks:
     def _filling(self, lease: GenerationLease, database: str) -> Iterator[Filling]:
         beginnings = self.source.beginnings()
         with self.stores.snapshot(lease.generations().live) as live:
-            require_same_log(beginnings, live.checkpoints)
+            require_made_from(beginnings, live.checkpoints)
         store = self.stores.filling_store(database, lease.holder)
         with filling(self.source, store, self.codec, beginnings, self.progress.advance) as one:
             yield one

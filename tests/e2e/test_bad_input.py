@@ -7,6 +7,8 @@ import uuid
 import httpx
 import pytest
 
+from tests.processes import RegistryProcesses
+
 BODIES: list[tuple[str, bytes, int]] = [
     ("nothing", b"", 400),
     ("not JSON", b"{", 400),
@@ -40,18 +42,23 @@ BODIES: list[tuple[str, bytes, int]] = [
     ("a tag too long", b'{"algorithm": "a", "tags": ["' + b"t" * 201 + b'"]}', 422),
     ("an empty key", b'{"algorithm": "a", "hyperparameters": {"": 1}}', 422),
     ("a description too long", b'{"algorithm": "a", "description": "' + b"d" * 65_537 + b'"}', 422),
+    ("a key that MongoDB takes for a reference", b'{"algorithm": "a", "dataset_info": {"$ref": "c", "$id": "1"}}', 422),
+    ("such a key further down", b'{"algorithm": "a", "hyperparameters": {"a": [{"\\u0024ref": "c"}]}}', 422),
+    ("a metric of that name", b'{"algorithm": "a", "metrics": {"$ref": 1}}', 422),
     ("a body over 1 MiB", b'{"description": "' + b"d" * 1_048_577 + b'"}', 413),
 ]
 
 
 @pytest.mark.parametrize(("body", "status"), [one[1:] for one in BODIES], ids=[one[0] for one in BODIES])
-def test_a_bad_body_is_a_problem_and_writes_nothing(http: httpx.Client, body: bytes, status: int) -> None:
-    before = http.get("/api/v1/models/statistics").json()["total_models"]
+def test_a_bad_body_is_a_problem_and_writes_nothing(
+    registry_processes: RegistryProcesses, http: httpx.Client, body: bytes, status: int
+) -> None:
+    before = registry_processes.log_ends()
     answer = http.post("/api/v1/models", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert {"type", "title", "status", "detail", "code", "error"} <= answer.json().keys()
-    assert http.get("/api/v1/models/statistics").json()["total_models"] == before
+    assert registry_processes.log_ends() == before
 
 
 CALLS: list[tuple[str, str, bytes | None, int]] = [
@@ -63,6 +70,8 @@ CALLS: list[tuple[str, str, bytes | None, int]] = [
     ("PATCH", "/api/v1/models/{id}?version=v9.9", b'{"status": "active"}', 404),
     ("PATCH", "/api/v1/models/{id}?versio=v1.0", b'{"status": "active"}', 422),
     ("PATCH", "/api/v1/models/{id}?version=v1.0&version=v1.0", b'{"status": "active"}', 422),
+    ("PATCH", "/api/v1/models/{id}?version=%FF", b'{"status": "active"}', 400),
+    ("POST", "/api/v1/models/{id}/archive?%FF", None, 400),
     ("PATCH", "/api/v1/models/not-an-id", b'{"tags": []}', 404),
     ("PATCH", "/api/v1/models/" + "0" * 24, b'{"tags": []}', 404),
     ("POST", "/api/v1/models/" + "0" * 24 + "/versions", b"{}", 404),
@@ -78,19 +87,61 @@ CALLS: list[tuple[str, str, bytes | None, int]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), CALLS)
-def test_a_bad_call_is_a_problem(http: httpx.Client, method: str, path: str, body: bytes | None, status: int) -> None:
+def test_a_bad_call_is_a_problem_and_writes_nothing(
+    registry_processes: RegistryProcesses,
+    http: httpx.Client,
+    method: str,
+    path: str,
+    body: bytes | None,
+    status: int,
+) -> None:
     model = http.post("/api/v1/models", json={"name": f"n {uuid.uuid4()}", "algorithm": "svm"}).json()
+    before = registry_processes.log_ends()
     headers = {"Content-Type": "application/json"} if body is not None else {}
     answer = http.request(method, path.replace("{id}", model["model_id"]), content=body, headers=headers)
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert http.get(f"/api/v1/models/{model['model_id']}").json()["sequence"] == 1
+    assert registry_processes.log_ends() == before
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "\u00e9"])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "\u00e9", "application/json; charset=latin-1"]
+)
 def test_another_content_type_is_refused(http: httpx.Client, content_type: str) -> None:
     answer = http.post("/api/v1/models", content=b"{}", headers={"Content-Type": content_type.encode("latin-1")})
     assert answer.status_code == 415
+
+
+DISPOSITIONS = [
+    'form-data; name="file"; filename*=a; filename*0=b',
+    "form-data; name=file; filename*0*=a; filename*=b; filename*1=c",
+    "form-data; name*1=file; name=x; name*=y",
+    'form-data; name="file"; filename*=utf-8',
+    ";;;=;",
+    "",
+]
+
+
+@pytest.mark.parametrize("disposition", DISPOSITIONS)
+def test_a_hostile_part_header_is_a_problem(http: httpx.Client, disposition: str) -> None:
+    model_id = http.post("/api/v1/models", json={"name": f"n {uuid.uuid4()}", "algorithm": "svm"}).json()["model_id"]
+    body = f"--b\r\nContent-Disposition: {disposition}\r\n\r\ncontent\r\n--b--\r\n".encode()
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = http.post(f"/api/v1/models/{model_id}/upload", content=body, headers=headers)
+    assert answer.status_code in (201, 400, 422), answer.text
+    assert http.get(f"/api/v1/models/{model_id}").status_code == 200
+
+
+def test_maps_can_not_grow_without_bound(http: httpx.Client) -> None:
+    """Each change is small enough; what they add up to is refused before anything that keeps it is too small."""
+    model_id = http.post("/api/v1/models", json={"name": f"n {uuid.uuid4()}", "algorithm": "svm"}).json()["model_id"]
+    statuses = [
+        http.patch(f"/api/v1/models/{model_id}", json={"dataset_info": {f"k{number}": "x" * 600_000}}).status_code
+        for number in range(3)
+    ]
+    assert statuses == [200, 422, 422]
+    assert http.post(f"/api/v1/models/{model_id}/versions").status_code == 201
+    assert len(http.get(f"/api/v1/models/{model_id}").json()["dataset_info"]) == 1
 
 
 def test_a_method_that_is_not_allowed_learns_which_are(http: httpx.Client) -> None:

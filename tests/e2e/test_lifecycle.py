@@ -171,6 +171,45 @@ def test_a_batch_answers_each_operation_in_order(http: httpx.Client) -> None:
     assert http.get(f"/api/v1/models/{model_id}").json()["tags"] == ["batch"]
 
 
+def test_operations_on_one_model_run_in_their_order(http: httpx.Client) -> None:
+    model_id = register(http)
+    http.post(f"/api/v1/models/{model_id}/upload", files={"file": ("m.pkl", CONTENT)})
+    http.delete(f"/api/v1/models/{model_id}")
+    operations = [
+        {"op": "restore", "model_id": model_id},
+        *({"op": "update", "model_id": model_id, "tags": [str(number)]} for number in range(20)),
+        {"op": "delete", "model_id": model_id},
+        {"op": "update", "model_id": model_id, "tags": ["late"]},
+        {"op": "restore", "model_id": model_id},
+    ]
+    answer = http.post("/api/v1/models/batch", json={"operations": operations}).json()
+    assert [one["status"] for one in answer["results"]] == [200] * 22 + [404, 200]
+    assert http.get(f"/api/v1/models/{model_id}").json()["tags"] == ["19"]
+
+
+def test_a_batch_with_its_key_is_carried_out_once(http: httpx.Client) -> None:
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    body = {"operations": [{"op": "register", "algorithm": "svm"}, {"op": "register", "algorithm": "svm"}]}
+    first = http.post("/api/v1/models/batch", json=body, headers=key)
+    again = http.post("/api/v1/models/batch", json=body, headers=key)
+    assert "Idempotency-Replayed" not in first.headers
+    assert (again.json(), again.headers["Idempotency-Replayed"]) == (first.json(), "true")
+    assert again.headers["X-Registry-Position"] == first.headers["X-Registry-Position"]
+    shorter = http.post("/api/v1/models/batch", json={"operations": body["operations"][:1]}, headers=key)
+    assert (shorter.status_code, shorter.json()["code"]) == (422, "idempotency-key-reused")
+    single = http.post("/api/v1/models", json={"algorithm": "svm"}, headers=key)
+    assert (single.status_code, single.json()["code"]) == (422, "idempotency-key-reused")
+
+
+def test_a_rejected_command_says_where_in_the_log_that_holds(http: httpx.Client) -> None:
+    model_id = register(http)
+    answer = http.delete(f"/api/v1/models/{model_id}/versions/v1.0")
+    assert answer.status_code == 409
+    assert answer.headers["X-Registry-Projected"] == "true"
+    minimum = {"X-Registry-Min-Position": answer.headers["X-Registry-Position"]}
+    assert http.get(f"/api/v1/models/{model_id}", headers=minimum).status_code == 200
+
+
 def test_search_finds_a_part_of_a_compound_name(http: httpx.Client) -> None:
     word = f"w{uuid.uuid4().hex[:10]}"
     model_id = register(http, name=f"fraud_{word}_v2")

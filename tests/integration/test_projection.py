@@ -16,6 +16,8 @@ from pymongo.database import Database
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
 from tensorfleet.domain.errors import CheckpointTaken, LogLost
+from tensorfleet.domain.guard import NO_HASH
+from tensorfleet.domain.names import model_id_of
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.connection import open_store
 from tensorfleet.mongo.projection_store import COLLECTIONS, Checkpoint, ProjectionStore
@@ -172,6 +174,45 @@ def test_an_event_that_does_not_fit_parks_its_model_alone(worlds: Any) -> None:
     assert [one.reason for one in done.dead_letters] == ["unprojectable"]
     assert world.db.parked.find_one()["_id"] == "f" * 24
     assert world.db.models.count_documents({}) == 1
+
+
+def parked_log() -> list[Record]:
+    """One model has an event that fits nothing, another a record that is none; both go on, and a third is well."""
+    stream = Stream()
+    ghost, broken = "f" * 24, model_id_of("broken")
+    previous = NO_HASH
+    for sequence in (1, 2, 3):
+        value = CODEC.encode(
+            envelope(e.ModelDeleted(), model_id=ghost, sequence=sequence, previous_hash=previous, model_name="ghost")
+        )
+        previous = hashlib.sha256(value).digest()
+        stream.raw(ghost.encode(), value)
+    stream.add(registration("broken"), "broken")
+    stream.raw(broken.encode(), b"garbage")
+    stream.add(c.CreateVersion(), "broken")
+    stream.add(registration("well"), "well")
+    stream.raw(b"no model", b"garbage")
+    return records(stream.values)
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_what_waits_behind_a_bad_record_does_not_depend_on_the_batches(worlds: Any, size: int) -> None:
+    whole, pieces, log = worlds(), worlds(), parked_log()
+    expected = [(one.reason, one.record.offset) for one in whole.project(log).dead_letters]
+    found = []
+    for start in range(0, len(log), size):
+        found += [(one.reason, one.record.offset) for one in pieces.project(log[start : start + size]).dead_letters]
+    letters = [
+        ("unprojectable", 1),
+        ("parked", 2),
+        ("parked", 3),
+        ("undecodable", 5),
+        ("parked", 6),
+        ("undecodable", 8),
+    ]
+    assert sorted(found, key=lambda one: one[1]) == sorted(expected, key=lambda one: one[1]) == letters
+    assert pieces.content() == whole.content()
+    assert {one["name"]: one["sequence"] for one in pieces.db.models.find()} == {"broken": 1, "well": 1}
 
 
 def test_an_impossible_version_parks_its_model(worlds: Any) -> None:

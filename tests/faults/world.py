@@ -1,0 +1,124 @@
+"""Everything that a fault run needs: the servers, every service as processes, a reader of the log, the load."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minio import Minio
+
+from devstack.ports import free_ports
+from tensorfleet.events.catalogue import Catalogue
+from tensorfleet.events.codec import Codec
+from tensorfleet.events.topics import Topics
+from tests.faults.collect import Place
+from tests.faults.load import Load, Shape
+from tests.faults.log_reader import LogWatch
+from tests.faults.recorder import Recorder
+from tests.faults.servers import Servers
+from tests.faults.service_processes import Service, Services
+
+REGISTRY = "faults"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`instances` is how many command APIs there are; `disk_bytes` what MinIO gets if a tmpfs can be mounted."""
+
+    directory: Path
+    seed: int
+    instances: int = 1
+    disk_bytes: int = 1_000_000_000
+    shape: Shape = field(default_factory=Shape)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    servers: Servers
+    services: Services
+    watch: LogWatch
+    load: Load
+    recorder: Recorder
+    place: Place
+    disk: Disk | None
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A tmpfs of limited size for MinIO's data."""
+
+    path: Path
+    size_bytes: int
+
+    def fill(self) -> None:
+        """Shrink it to what is used; then not a byte more fits."""
+        space = os.statvfs(self.path)
+        self._resize((space.f_blocks - space.f_bfree) * space.f_frsize + 4096)
+
+    def empty(self) -> None:
+        self._resize(self.size_bytes)
+
+    def _resize(self, size_bytes: int) -> None:
+        _run("mount", "-o", f"remount,size={size_bytes}", str(self.path))
+
+
+@asynccontextmanager
+async def running(plan: Plan) -> AsyncIterator[World]:
+    """Inside, all of it runs and the load has begun. Everything is ended at the end, whatever happens."""
+    async with AsyncExitStack() as stack:
+        minio_data = plan.directory / "minio-data"
+        disk = _mounted(minio_data, plan.disk_bytes)
+        if disk is not None:
+            stack.callback(_run, "umount", "--lazy", str(minio_data))
+        servers = Servers(plan.directory, minio_data)
+        stack.push_async_callback(servers.stop)
+        await servers.start()
+        services = Services(_instances(plan, servers))
+        stack.push_async_callback(services.stop)
+        await services.start()
+        topics = Topics(REGISTRY)
+        watch = LogWatch(servers.bootstrap, topics.log, topics.partitions, Codec(Catalogue()))
+        watch.start()
+        stack.callback(watch.stop)
+        recorder = Recorder(topics.partitions)
+        ports = {kind: [one.port for one in services.of_kind(kind)] for kind in ("command_api", "query_api")}
+        load = Load(ports["command_api"], ports["query_api"], recorder, plan.seed, plan.shape)
+        load.start()
+        stack.push_async_callback(load.abandon)
+        place = _place(servers, topics)
+        yield World(servers, services, watch, load, recorder, place, disk, plan.instances)
+
+
+def _instances(plan: Plan, servers: Servers) -> list[Service]:
+    names = [f"command_api-{number + 1}" for number in range(plan.instances)]
+    names += ["query_api-1", "projector-1", "publisher-1"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "MINIO_"))}
+    settings = {"REGISTRY_ID": REGISTRY, "MONGODB_DB": REGISTRY, "MINIO_BUCKET": REGISTRY, "MAX_FILE_SIZE": "20MB"}
+    environment = {**kept, **servers.environment(), **settings}
+    logs = plan.directory / "logs"
+    return [Service(name, port, environment, logs) for name, port in zip(names, free_ports(len(names)), strict=True)]
+
+
+def _place(servers: Servers, topics: Topics) -> Place:
+    key, secret = servers.minio_keys
+    minio = Minio(servers.minio_endpoint, key, secret, secure=False, region="us-east-1")
+    return Place(servers.bootstrap, servers.mongodb_url, REGISTRY, minio, REGISTRY, topics)
+
+
+def _mounted(path: Path, size_bytes: int) -> Disk | None:
+    """None where mounting is not permitted; then MinIO uses the disk that there is."""
+    path.mkdir(parents=True)
+    try:
+        _run("mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(path))
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return Disk(path, size_bytes)
+
+
+def _run(*argv: str) -> None:
+    subprocess.run(argv, check=True, capture_output=True)

@@ -1,0 +1,191 @@
+"""The owner of a partition, on a log in memory: what it does when appends fail and when the log holds oddities."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from services.command_api.memory import CommandMemory
+from services.command_api.partition import Partition, State
+from services.command_api.submission import Submission
+from tensorfleet.domain import commands as c
+from tensorfleet.domain import events as e
+from tensorfleet.domain.errors import CommandStillRunning, LogUnavailable, ModelNotFound, RegistryError
+from tensorfleet.events.envelope import Envelope, OwnershipClaimed
+from tensorfleet.events.fold import LogFold
+from tests.builders import CODEC, MODEL_ID, NAME, envelope, registration
+
+
+class MemoryLog:
+    """Holds what is appended; a test decides when it is read, or that it failed."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[bytes, bytes]] = []
+        self.envelopes: list[Envelope] = []
+        self.failed: list[Callable[[LogUnavailable], None]] = []
+
+    def append(
+        self, one: Envelope, value: bytes, traceparent: str | None, failed: Callable[[LogUnavailable], None]
+    ) -> None:
+        self.records.append((one.model_id.encode(), value))
+        self.envelopes.append(one)
+        self.failed.append(failed)
+
+    async def end(self) -> int:
+        return len(self.records)
+
+    @property
+    def claims(self) -> int:
+        return sum(isinstance(one.event, OwnershipClaimed) for one in self.envelopes)
+
+
+class Observer:
+    def judged(self, partition: int, verdict: str) -> None: ...
+    def state_changed(self, partition: int, state: str) -> None: ...
+    def registered(self, algorithm: str) -> None: ...
+
+
+class World:
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+        ids = iter(range(10**6))
+        self.partition = Partition(
+            0,
+            LogFold(CODEC),
+            self.log,
+            CommandMemory(lambda: 10**15),
+            Observer(),
+            url="http://here",
+            instance_id="here",
+            now=lambda: 10**15,
+            new_event_id=lambda: f"event {next(ids)}",
+        )
+        self.read = 0
+
+    def read_one(self) -> None:
+        key, value = self.log.records[self.read]
+        self.read += 1
+        self.partition.read(self.read - 1, key, value)
+
+    def catch_up(self) -> None:
+        while self.read < len(self.log.records):
+            self.read_one()
+
+    def own(self) -> None:
+        self.partition.set_licence(True)
+        self.partition.caught_up()
+        self.catch_up()
+        assert self.partition.state is State.OWNING
+
+    def submit(self, command: c.Command, key: str | None = None, name: str = "") -> asyncio.Future[Any]:
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        hash_ = None if key is None else key.encode().ljust(32)
+        command_id = key or f"command {len(self.log.records)} {id(done)}"
+        self.partition.submit(Submission(MODEL_ID, name, command, command_id, hash_, "ann", None, done))
+        return done
+
+    def place(self, value: bytes, key: str = MODEL_ID) -> None:
+        self.log.records.append((key.encode(), value))
+
+
+def in_loop(test: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    def run() -> None:
+        async def main() -> None:
+            world = World()
+            world.own()
+            await test(world)
+
+        asyncio.run(main())
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+@in_loop
+async def test_a_batch_of_which_every_append_fails_leads_to_one_claim_and_is_decided_again(world: World) -> None:
+    first = world.submit(registration(), name=NAME)
+    rest = [world.submit(c.CreateVersion()) for _ in range(300)]
+    world.read_one()
+    assert first.done()
+    batch = world.log.failed[-300:]
+    del world.log.records[-300:]  # Kafka never took them
+    for failed in batch:
+        failed(LogUnavailable("gone"))
+    assert (world.log.claims, world.partition.state) == (2, State.SUSPECT)
+    world.catch_up()
+    world.catch_up()
+    assert all(one.done() for one in rest)
+    assert [str(one.result().version) for one in rest] == [f"v1.{n}" for n in range(1, 301)]
+
+
+@in_loop
+async def test_commands_taken_back_are_decided_again_in_the_order_they_came(world: World) -> None:
+    """The one that emitted nothing stands between the two others, and must stay there."""
+    made = world.submit(registration(), name=NAME)
+    world.catch_up()
+    assert made.done()
+    blocking = world.submit(c.UpdateModel(c.ModelFields(framework="x")))
+    commands = [c.ArchiveModel(), c.ArchiveModel(), c.RestoreModel(), c.RestoreModel()]
+    asked = [world.submit(one) for one in commands]
+    world.read_one()
+    assert blocking.done() and not asked[0].done()
+    world.log.failed[-1](LogUnavailable("gone"))
+    del world.log.records[-3:-1]  # the two events; the claim stays
+    world.catch_up()
+    world.catch_up()
+    assert [one.result().event_type for one in asked] == ["ModelArchived", None, "ModelRestored", None]
+
+
+@pytest.mark.parametrize("name", ["impossible", "first", "garbage"])
+def test_what_fits_no_state_parks_its_model_and_nothing_else(name: str) -> None:
+    @in_loop
+    async def run(world: World) -> None:
+        other = e.ModelRegistered("one", "svm", "", "", (), "", {}, {}, {})
+        value = {
+            "impossible": CODEC.encode(envelope(other)),
+            "first": CODEC.encode(envelope(e.ModelDeleted())),
+            "garbage": b"garbage",
+        }[name]
+        world.place(value)
+        world.catch_up()
+        done = world.submit(c.CreateVersion())
+        await asyncio.wait([done], timeout=5)
+        error = done.exception()
+        assert isinstance(error, RegistryError) and "operator" in error.detail
+
+    run()
+
+
+@in_loop
+async def test_a_second_command_with_the_key_of_one_that_is_under_way_is_refused(world: World) -> None:
+    first = world.submit(registration(), "key", NAME)
+    world.catch_up()
+    world.submit(c.CreateVersion())  # makes the next two wait, so that one batch takes both
+    again = [world.submit(c.CreateVersion(), "other") for _ in range(2)]
+    world.catch_up()
+    world.catch_up()
+    assert first.result().event_type == "ModelRegistered"
+    assert again[0].result().version == "v1.2"
+    assert isinstance(again[1].exception(), CommandStillRunning)
+
+
+@in_loop
+async def test_a_key_whose_command_changed_nothing_is_remembered(world: World) -> None:
+    world.submit(registration(), name=NAME)
+    world.catch_up()
+    nothing = await world.submit(c.RestoreModel(), "key")
+    world.submit(c.ArchiveModel())
+    world.catch_up()
+    again = await world.submit(c.RestoreModel(), "key")
+    assert (nothing.event_type, again.replayed, again.position) == (None, True, nothing.position)
+
+
+@in_loop
+async def test_a_rejection_says_as_of_where_it_holds(world: World) -> None:
+    done = world.submit(c.ArchiveModel())
+    await asyncio.wait([done], timeout=5)
+    error = done.exception()
+    assert isinstance(error, ModelNotFound) and error.position == "0:0"
