@@ -55,7 +55,7 @@ class CheckpointWatch:
     def _forget(self, partition: int, entry: tuple[int, int, asyncio.Future[None]]) -> None:
         """A wait that was given up leaves nothing behind."""
         waiting = self._waiting[partition]
-        if not (entry[2].done() and not entry[2].cancelled()):
+        if entry in waiting:
             waiting.remove(entry)
             heapq.heapify(waiting)
 

@@ -49,3 +49,17 @@ def test_a_wait_that_was_given_up_leaves_nothing_behind() -> None:
         assert not any(watch._waiting.values())
 
     asyncio.run(run())
+
+
+def test_a_wait_may_be_given_up_at_the_moment_at_which_its_position_is_reached() -> None:
+    async def run() -> None:
+        watch = CheckpointWatch(SimpleNamespace())  # type: ignore[arg-type]
+        waiting = asyncio.create_task(watch.wait(Position(0, 10), 5))
+        await asyncio.sleep(0)
+        watch._waiting[0][0][2].cancel()  # as its time-out does, one turn of the loop before the wait ends
+        watch._next = {"live": {}}
+        watch._advance("live", {"_id": "log:0", "next_offset": 11})
+        await asyncio.wait({waiting})
+        assert waiting.cancelled()
+
+    asyncio.run(run())
