@@ -39,7 +39,7 @@ def measure(stack: NativeStack) -> Iterator[Row]:
 
 def _start(stack: NativeStack, *, wait_for_snapshots: bool) -> float:
     began = time.perf_counter()
-    with Registry(stack, "start", ["gateway"], ready_seconds=MOST_SECONDS) as registry:
+    with Registry(stack, "start", ["command_api"], ready_seconds=MOST_SECONDS) as registry:
         took = time.perf_counter() - began
         if wait_for_snapshots:
             _await_snapshots(stack, registry)
