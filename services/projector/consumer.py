@@ -20,6 +20,8 @@ from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
 
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.2
+_WORTH_OVERLAPPING: Final = 500
+"""Records. After fewer, one commit is awaited before the next batch is read."""
 
 
 class Projector:
@@ -49,6 +51,7 @@ class Projector:
         self._pause = pause
         self._next_store = next_store
         self._pipeline = Pipeline(store, codec, topics.log, bury, self._committed)
+        self._last_batch = 0
         self._assigned: set[tuple[str, int]] = set()
         self.assigned = False
         self.lag: Mapping[int, int] = {}
@@ -71,6 +74,9 @@ class Projector:
 
     def _run_once(self) -> None:
         self._move_to_next_store()
+        if self._last_batch < _WORTH_OVERLAPPING:
+            # What comes in meanwhile makes one transaction of the next ones, which costs less than many.
+            self._finish_commit()
         first = self._consumer.poll(0 if self._pipeline.busy else _POLL_SECONDS)
         if first is None:
             self._finish_commit()
@@ -81,6 +87,7 @@ class Projector:
             for one in map(from_message, messages)
             if isinstance(one, Record) and (one.topic, one.partition) in self._assigned
         ]
+        self._last_batch = len(records)
         if records:
             self._project(records)
         self._measure_lag()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bson.int64 import Int64
-from pymongo import MongoClient, ReplaceOne, UpdateMany, UpdateOne, WriteConcern
+from pymongo import MongoClient, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
@@ -33,6 +33,10 @@ COLLECTIONS: Final = {
 _EXISTS: Final = 48
 HAND_OVER: Final = "hand_over"
 """The collection, with one document of the same `_id`, by which a generation goes from who fills it to projectors."""
+
+
+WRITERS: Final = "writers"
+"""By checkpoint: the session in which its projector writes. No read model, and never compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class ProjectionStore:
         self._db = client.get_database(
             database, write_concern=WriteConcern("majority"), read_concern=ReadConcern("majority")
         )
+        self._session = client.start_session()
 
     def prepare(self) -> None:
         """Create collections and indexes that are missing: a transaction should never have to."""
@@ -134,6 +139,7 @@ class ProjectionStore:
         """The partition's checkpoint, made from `initial` if there is none; whoever fills the generation lets go."""
         try:
             self._take_over(initial.id)
+            self._end_transaction_of_predecessor(initial.id)
             found = self._db.checkpoints.find_one({"_id": initial.id})
             if found is None:
                 self._db.checkpoints.insert_one(_checkpoint_document(initial))
@@ -147,6 +153,18 @@ class ProjectionStore:
     def _take_over(self, checkpoint_id: str) -> None:
         """From here on, no commit of a FillingStore moves this checkpoint: both change one document."""
         self._db[HAND_OVER].update_one({"_id": HAND_OVER}, {"$addToSet": {"taken": checkpoint_id}})
+
+    def _end_transaction_of_predecessor(self, checkpoint_id: str) -> None:
+        """A projector that was killed in the midst of a transaction would lock what it wrote for a minute or more.
+
+        So each leaves its session's id. One that lives, and has a transaction under way, simply tries that again.
+        """
+        own = self._session.session_id["id"]
+        before = self._db[WRITERS].find_one_and_update(
+            {"_id": checkpoint_id}, {"$set": {"session": own}}, upsert=True, return_document=ReturnDocument.BEFORE
+        )
+        if before is not None and before["session"] != own:
+            self._client.admin.command("killSessions", [{"id": before["session"]}])
 
     def load(
         self, model_ids: Iterable[str], version_ids: Iterable[str]
@@ -178,8 +196,7 @@ class ProjectionStore:
     def commit(self, writes: Writes) -> None:
         """Write it all, or nothing. CheckpointTaken if a checkpoint is not what this projector left."""
         try:
-            with self._client.start_session() as session:
-                session.with_transaction(lambda one: self._write(one, writes), read_concern=ReadConcern("snapshot"))
+            self._session.with_transaction(lambda one: self._write(one, writes), read_concern=ReadConcern("snapshot"))
         except PyMongoError as error:
             raise translated_error(error) from error
 

@@ -227,6 +227,19 @@ def test_an_impossible_version_parks_its_model(worlds: Any) -> None:
     assert world.db.models.find_one({"_id": MODEL_ID})["sequence"] == 1
 
 
+@pytest.mark.timeout(30)  # without help, MongoDB keeps the lock for a minute and more
+def test_a_transaction_that_a_dead_projector_left_open_keeps_nobody_waiting(mongodb_url: str, worlds: Any) -> None:
+    world, log = worlds(), records(lifecycle(["one"]).values)
+    dead = ProjectionStore(MongoClient(mongodb_url), world.db.name)
+    dead.checkpoint(world.checkpoints["log:0"].beginning)
+    dead._session.start_transaction()
+    dead._db.checkpoints.update_one({"_id": "log:0"}, {"$set": {"next_offset": 99}}, session=dead._session)
+
+    world.checkpoints = {key: world.store.checkpoint(one.beginning) for key, one in world.checkpoints.items()}
+    world.project(log)
+    assert world.store.checkpoint(world.checkpoints["log:0"].beginning).next_offset == len(log)
+
+
 def test_a_projector_that_was_overtaken_writes_nothing(worlds: Any) -> None:
     world, log = worlds(), records(lifecycle(["one"]).values)
     frozen = dict(world.checkpoints)
