@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi import APIRouter
@@ -41,6 +42,11 @@ def test_every_problem_has_a_meaning_and_a_place_on_the_page_that_its_type_names
     assert page.headers["content-type"].startswith("text/html")
     for code in codes:
         assert f'id="{code}"' in page.text
+
+
+def test_the_contract_page_of_the_docs_names_every_problem() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "contract.md").read_text().split("## Errors")[1]
+    assert {code for code in MEANINGS if f"`{code}`" not in page} == set()
 
 
 @pytest.mark.parametrize("kind", list(answers(RegistryError)), ids=lambda one: one.__name__)
