@@ -99,14 +99,7 @@ async def command_side(
 
     admin = configuration.admin(settings.kafka, client_id)
     log_watch = LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity)
-    log = TopicReader(settings.kafka, topics.log, client_id)
-
-    async def value_at(partition: int, offset: int) -> bytes | None:
-        return await asyncio.to_thread(log.value_at, partition, offset)
-
-    topic_id = identity.topic_ids[topics.log]
-    origins = {number: Origin(identity.cluster_id, topic_id, number) for number in numbers}
-    snapshots = Snapshots(snapshot_store, origins, value_at, settings.snapshot_every)
+    snapshots = _snapshots(settings, topics, identity, snapshot_store, client_id)
     folds = {number: LogFold(codec) for number in numbers}
     await asyncio.gather(*(snapshots.restore(fold, memory, number) for number, fold in folds.items()))
     follower = Follower(
@@ -148,6 +141,19 @@ async def command_side(
         yield CommandSide(bus, (*routers, forwarding_routes(partitions, token)), membership, halt)
     finally:
         await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
+
+
+def _snapshots(
+    settings: Settings, topics: Topics, identity: LogIdentity, store: SnapshotStore, client_id: str
+) -> Snapshots:
+    log = TopicReader(settings.kafka, topics.log, client_id)
+
+    async def value_at(partition: int, offset: int) -> bytes | None:
+        return await asyncio.to_thread(log.value_at, partition, offset)
+
+    topic_id = identity.topic_ids[topics.log]
+    origins = {number: Origin(identity.cluster_id, topic_id, number) for number in range(topics.partitions)}
+    return Snapshots(store, origins, value_at, settings.snapshot_every)
 
 
 def _now() -> int:
