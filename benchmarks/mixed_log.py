@@ -116,7 +116,9 @@ class MixedLog:
 
     def _send(self, envelope: Envelope, topic: str, partition: int) -> bytes:
         value = self._codec.encode(envelope)
-        headers = cloud_event_headers(envelope, self._topics.registry, self._codec.event_schema_id, None)
+        headers = cloud_event_headers(
+            envelope, self._topics.registry, self._codec.event_schema_id(envelope.event_type), None
+        )
         key = envelope.model_id.encode() or b"ownership"
         while True:
             try:

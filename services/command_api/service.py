@@ -114,7 +114,7 @@ async def command_side(
         Partition(
             number,
             folds[number],
-            KafkaLog(topics, number, producer, follower, codec.event_schema_id),
+            KafkaLog(topics, number, producer, follower, codec),
             memory,
             metrics,
             url=settings.own_url,

@@ -50,7 +50,9 @@ class KafkaDownloadLog:
             actor=actor,
             event=ModelDownloaded(version, algorithm, size_bytes),
         )
-        headers = cloud_event_headers(envelope, self._topics.registry, self._codec.event_schema_id, None)
+        headers = cloud_event_headers(
+            envelope, self._topics.registry, self._codec.event_schema_id(envelope.event_type), None
+        )
         appended = self._producer.append_and_wait(
             self._topics.downloads,
             partition_of(model_id, self._topics.partitions),

@@ -120,6 +120,26 @@ class ModelVersionDeleted:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsReported:
+    """Measured at one moment (`recorded_at`: microseconds since 1970, UTC); the version's own metrics stay."""
+
+    version: str
+    metrics: Mapping[str, int | float]
+    step: int | None
+    recorded_at: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRecordsDiscarded:
+    """The model's records at these offsets of the log, both included, and those between count for nothing."""
+
+    first_offset: int
+    last_offset: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDownloaded:
     version: str
     algorithm: str
@@ -136,5 +156,7 @@ Event = (
     | ModelRestored
     | ModelDeleted
     | ModelVersionDeleted
+    | MetricsReported
+    | ParkedRecordsDiscarded
 )
 """What the decider emits. ModelDownloaded is a fact too, but no decision: anyone may download."""

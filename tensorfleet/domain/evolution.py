@@ -32,6 +32,8 @@ def _evolve(model: Model, event: e.Event) -> Model:
         return _registered(event)
     if isinstance(event, e.ModelRestored) and isinstance(model, DeletedModel):
         return replace(model.was, status=e.Status.ACTIVE, deprecation=None)
+    if isinstance(event, e.ParkedRecordsDiscarded):
+        return model
     if not isinstance(model, LiveModel):
         raise Unfoldable(f"{type(event).__name__} for a model that is not live")
     return _evolve_live(model, event)
@@ -82,7 +84,8 @@ def _evolve_live(
     | e.ModelArchived
     | e.ModelRestored
     | e.ModelDeleted
-    | e.ModelVersionDeleted,
+    | e.ModelVersionDeleted
+    | e.MetricsReported,
 ) -> Model:
     match event:
         case e.ModelUpdated():
@@ -104,6 +107,9 @@ def _evolve_live(
             gone = ModelVersion.parse(event.version)
             left = {number: version for number, version in model.versions.items() if number != gone}
             return replace(model, versions=left)
+        case e.MetricsReported():
+            _ = model.versions[ModelVersion.parse(event.version)]
+            return model
         case _:
             assert_never(event)
 

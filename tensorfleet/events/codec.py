@@ -35,12 +35,16 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
         e.ModelDeleted,
         e.ModelVersionDeleted,
         e.ModelDownloaded,
+        e.MetricsReported,
+        e.ParkedRecordsDiscarded,
         OwnershipClaimed,
     )
 }
 _SECTION_FIELDS: Final = {name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in _SECTIONS}
-_all_sections: Final = itemgetter(*_SECTION_FIELDS.values())
 _FIELD_NAMES: Final = {one: tuple(field.name for field in fields(one)) for one in _SECTIONS.values()}
+
+
+Sections = Callable[[dict[str, Any]], tuple[Any, ...]]
 
 
 class Undecodable(Exception):
@@ -51,13 +55,17 @@ class Codec:
     """Stateless once made; safe to share between threads."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._event_schema = catalogue.latest("ModelEvent")
+        versions = catalogue.versions("ModelEvent")
         self._state_schema = catalogue.latest("ModelState")
-        self._readable = {one.id: one for one in catalogue.versions("ModelEvent")}
+        self._readable = {one.id: (one, _sections_getter(one)) for one in versions}
+        self._writable = {
+            event_type: next(one for one in versions if field in _field_names(one))
+            for event_type, field in _SECTION_FIELDS.items()
+        }
+        """By event type the oldest schema that has its section: what an older process can read, it goes on reading."""
 
-    @property
-    def event_schema_id(self) -> int:
-        return self._event_schema.id
+    def event_schema_id(self, event_type: str) -> int:
+        return self._writable[event_type].id
 
     @property
     def state_schema_id(self) -> int:
@@ -78,15 +86,16 @@ class Codec:
             "actor": envelope.actor,
             _SECTION_FIELDS[envelope.event_type]: _to_section(envelope.event),
         }
-        return _framed(self._event_schema, record)
+        return _framed(self._writable[envelope.event_type], record)
 
     def decode(self, value: bytes) -> Envelope:
         """Undecodable for anything that `encode` of some known schema version did not make."""
-        record = self._read(value)
+        record, sections = self._read(value)
         try:
             event_type = record["event_type"]
             section = record[_SECTION_FIELDS[event_type]]
-            if _all_sections(record).count(None) != len(_SECTION_FIELDS) - 1:
+            filled = sections(record)
+            if filled.count(None) != len(filled) - 1:
                 raise ValueError("not exactly one section is filled")
             return Envelope(
                 epoch=record["epoch"],
@@ -130,13 +139,15 @@ class Codec:
         }
         return _framed(self._state_schema, record)
 
-    def _read(self, value: bytes) -> dict[str, Any]:
+    def _read(self, value: bytes) -> tuple[dict[str, Any], Sections]:
+        """The record, and how to get all its sections."""
         if not _PREFIX.size < len(value) <= MAX_RECORD_BYTES:
             raise Undecodable(f"a value of {len(value)} bytes is too short or too long for a record")
         magic, schema_id = _PREFIX.unpack_from(value)
-        schema = self._readable.get(schema_id)
-        if magic != 0 or schema is None:
+        known = self._readable.get(schema_id)
+        if magic != 0 or known is None:
             raise Undecodable(f"magic byte {magic}, schema id {schema_id}: not a schema of this registry")
+        schema, sections = known
         body = io.BytesIO(value)
         body.seek(_PREFIX.size)
         try:
@@ -145,7 +156,15 @@ class Codec:
             raise Undecodable(f"the body is not Avro of schema {schema_id}: {type(error).__name__}") from error
         if body.tell() != len(value):
             raise Undecodable(f"{len(value) - body.tell()} bytes follow the body")
-        return record
+        return record, sections
+
+
+def _field_names(schema: LockedSchema) -> list[str]:
+    return [field["name"] for field in schema.published["fields"]]
+
+
+def _sections_getter(schema: LockedSchema) -> Sections:
+    return itemgetter(*(name for name in _field_names(schema) if name in _SECTION_FIELDS.values()))
 
 
 def _framed(schema: LockedSchema, record: dict[str, Any]) -> bytes:

@@ -76,6 +76,11 @@ class ModelDocuments:
                 return ["deleted"]
             case e.ModelVersionDeleted():
                 return self._version_deleted(event, at)
+            case e.MetricsReported():
+                self._known_version(event.version)
+                return ["metrics_history"]
+            case e.ParkedRecordsDiscarded():
+                return []
             case _:
                 assert_never(event)
 
