@@ -20,18 +20,18 @@ from services.command_api.memory import CommandMemory
 from services.command_api.operations import Operations
 from services.command_api.partition import Partition
 from services.command_api.routes import CommandHttp, ProjectionWait, command_routes
-from services.command_api.snapshots import Snapshots, SnapshotStore
+from services.command_api.snapshots import Snapshots
 from services.command_api.upload import upload_routes
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.fold import LogFold
-from tensorfleet.events.snapshot import Origin
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.follower import Follower
+from tensorfleet.kafka.log_snapshots import LogSnapshots, SnapshotStore
 from tensorfleet.kafka.log_watch import LogWatch
 from tensorfleet.kafka.membership import Membership
 from tensorfleet.kafka.producer import LoopProducer
@@ -99,7 +99,8 @@ async def command_side(
 
     admin = configuration.admin(settings.kafka, client_id)
     log_watch = LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity)
-    snapshots = _snapshots(settings, topics, identity, snapshot_store, client_id)
+    log = TopicReader(settings.kafka, topics.log, client_id)
+    snapshots = Snapshots(LogSnapshots(log, identity, snapshot_store), settings.snapshot_every)
     folds = {number: LogFold(codec) for number in numbers}
     await asyncio.gather(*(snapshots.restore(fold, memory, number) for number, fold in folds.items()))
     follower = Follower(
@@ -141,19 +142,6 @@ async def command_side(
         yield CommandSide(bus, (*routers, forwarding_routes(partitions, token)), membership, halt)
     finally:
         await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
-
-
-def _snapshots(
-    settings: Settings, topics: Topics, identity: LogIdentity, store: SnapshotStore, client_id: str
-) -> Snapshots:
-    log = TopicReader(settings.kafka, topics.log, client_id)
-
-    async def value_at(partition: int, offset: int) -> bytes | None:
-        return await asyncio.to_thread(log.value_at, partition, offset)
-
-    topic_id = identity.topic_ids[topics.log]
-    origins = {number: Origin(identity.cluster_id, topic_id, number) for number in range(topics.partitions)}
-    return Snapshots(store, origins, value_at, settings.snapshot_every)
 
 
 def _now() -> int:

@@ -1,69 +1,42 @@
-"""Snapshots of what this instance has folded, so that the next start need not read the log from its beginning.
-
-A snapshot is used only if the log holds, just before the offset at which it continues, the very record that it
-was made after. Lost, damaged or outdated ones cost time and nothing else.
-"""
+"""Snapshots of what this instance has folded, so that the next start need not read the log from its beginning."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Sequence
+from typing import Any, Final
 
 from services.command_api.memory import CommandMemory
 from services.command_api.partition import Partition, State
 from services.command_api.submission import CommandKey, Receipt
-from tensorfleet.domain.errors import BlobsUnavailable, LogUnavailable
 from tensorfleet.domain.events import BlobFile
 from tensorfleet.events.envelope import Position
 from tensorfleet.events.fold import LogFold
-from tensorfleet.events.snapshot import FoldState, Origin, SnapshotUnusable, dump, load
+from tensorfleet.events.snapshot import SnapshotUnusable
+from tensorfleet.kafka.log_snapshots import LogSnapshots
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 5.0
 
 
-class SnapshotStore(Protocol):
-    """Keeps one snapshot for each name. BlobsUnavailable if it does not answer."""
-
-    async def load(self, name: str) -> bytes | None:
-        """None if there is none."""
-
-    async def save(self, name: str, content: bytes) -> None:
-        """Replace the one of that name, whole or not at all."""
-
-
 class Snapshots:
-    """`value_at` reads the value of one record of the log, or None if there is none at this offset."""
+    """The fold of a partition and, beside it, the idempotency keys of its commands."""
 
-    def __init__(
-        self,
-        store: SnapshotStore,
-        origins: Mapping[int, Origin],
-        value_at: Callable[[int, int], Awaitable[bytes | None]],
-        every: int,
-    ) -> None:
-        self._store = store
-        self._origins = origins
-        self._value_at = value_at
+    def __init__(self, kept: LogSnapshots, every: int) -> None:
+        self._kept = kept
         self._every = every
         self._saved: dict[int, int] = {}
 
     async def restore(self, fold: LogFold, memory: CommandMemory, partition: int) -> None:
         """Fill `fold` and `memory` from the partition's snapshot, if there is one that the log confirms."""
-        origin = self._origins[partition]
+        found = await self._kept.load(partition)
+        if found is None:
+            return
+        state, keys = found
         try:
-            content = await self._store.load(_name(origin))
-            if content is None:
-                return
-            state, keys = await asyncio.to_thread(load, content, origin)
-            value = await self._value_at(partition, state.next_offset - 1)
-            if value is None or hashlib.sha256(value).digest() != state.last_hash:
-                raise SnapshotUnusable("the log does not hold the record that it was made after")
             receipts = [_unpack_key(one, partition) for one in keys]
-        except (BlobsUnavailable, LogUnavailable, SnapshotUnusable) as error:
+        except SnapshotUnusable as error:
             _LOG.warning("partition %d is folded from the log's beginning: %s", partition, error)
             return
         fold.restore(state)
@@ -83,22 +56,8 @@ class Snapshots:
     async def _save(self, partition: Partition, memory: CommandMemory) -> None:
         state = partition.fold.state()
         keys = memory.of_partition(partition.number)
-        origin = self._origins[partition.number]
-        content = await asyncio.to_thread(_dump, origin, state, keys)
-        try:
-            await self._store.save(_name(origin), content)
-        except BlobsUnavailable as error:
-            _LOG.warning("partition %d: no snapshot was saved: %s", partition.number, error)
-            return
-        self._saved[partition.number] = state.next_offset
-
-
-def _dump(origin: Origin, state: FoldState, keys: Sequence[tuple[str, bytes, Receipt, int]]) -> bytes:
-    return dump(origin, state, map(_pack_key, keys))
-
-
-def _name(origin: Origin) -> str:
-    return f"{origin.cluster_id}/{origin.topic_id}/{origin.partition}"
+        if await self._kept.save(partition.number, state, map(_pack_key, keys)):
+            self._saved[partition.number] = state.next_offset
 
 
 def _pack_key(one: tuple[str, bytes, Receipt, int]) -> list[Any]:

@@ -10,16 +10,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from minio import Minio
 from pymongo import MongoClient
+from pymongo.database import Database
 
+from services.publisher.progress import first_unpublished
 from tensorfleet.events.envelope import Position
 from tensorfleet.events.headers import LOG_POSITION, SEQUENCE
 from tensorfleet.events.topics import Topics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.records import Record
+from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.mongo.projection_store import COLLECTIONS
 from tests.faults.checker.observations import Documents, FeedRecord, LogRecord, Observations, StoredObject
 from tests.faults.log_reader import read_topic
@@ -44,6 +47,9 @@ class Place:
     def partitions(self) -> int:
         return self.topics.partitions
 
+    def reader(self, topic: str) -> TopicReader:
+        return TopicReader({"bootstrap.servers": self.bootstrap}, topic, "fault-observer")
+
 
 class NeverQuiet(Exception):
     """Something downstream of the log did not reach its end in time."""
@@ -63,26 +69,26 @@ def _missing(admin: AdminClient, place: Place) -> str:
     ends = {name: _ends(admin, name, place.partitions) for name in (place.topics.log, place.topics.downloads)}
     with MongoClient[dict[str, Any]](place.mongodb_url) as client:
         found = {one["_id"]: one["next_offset"] for one in client[place.database].checkpoints.find()}
-    for short, name in (("log", place.topics.log), ("downloads", place.topics.downloads)):
-        for number, end in ends[name].items():
-            if found.get(f"{short}:{number}", 0) < end:
-                return f"the read models contain {short}:{number} up to {found.get(f'{short}:{number}')} of {end}"
-    for number, reached in _published(admin, place).items():
-        if reached < ends[place.topics.log][number]:
-            return f"the publisher is at {reached} of {ends[place.topics.log][number]} in partition {number}"
+        for short, name in (("log", place.topics.log), ("downloads", place.topics.downloads)):
+            for number, end in ends[name].items():
+                if found.get(f"{short}:{number}", 0) < end:
+                    return f"the read models contain {short}:{number} up to {found.get(f'{short}:{number}')} of {end}"
+        for number, last in _last_events(client[place.database]).items():
+            reached = first_unpublished(place.reader(place.topics.feed), place.reader(place.topics.log), number)
+            if reached <= last:
+                return f"the feed holds partition {number} up to {reached}, and its last event is at {last}"
     return ""
+
+
+def _last_events(database: Database[dict[str, Any]]) -> dict[int, int]:
+    """By partition the offset of the last event, as the read models have it."""
+    stages = [{"$group": {"_id": "$partition", "last": {"$max": "$offset"}}}]
+    return {one["_id"]: one["last"] for one in database.models.aggregate(stages)}
 
 
 def _ends(admin: AdminClient, topic: str, partitions: int) -> dict[int, int]:
     asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)}
     return {one.partition: future.result(30).offset for one, future in admin.list_offsets(asked).items()}
-
-
-def _published(admin: AdminClient, place: Place) -> dict[int, int]:
-    partitions = [TopicPartition(place.topics.log, number) for number in range(place.partitions)]
-    group = ConsumerGroupTopicPartitions(place.topics.group("publisher"), partitions)
-    (future,) = admin.list_consumer_group_offsets([group], require_stable=True).values()
-    return {one.partition: max(0, one.offset) for one in future.result(30).topic_partitions}
 
 
 def observe(place: Place, sightings: Mapping[Position, bytes]) -> Observations:
