@@ -85,6 +85,11 @@ class Settings(LogSettings, BlobSettings, ReadModelSettings):
     advertised_url: str = ""
 
     @property
+    def own_name(self) -> str:
+        """Tells this process from all others, and stays over its restarts."""
+        return f"{socket.gethostname()}-{self.port}"
+
+    @property
     def own_url(self) -> str:
         """Where other instances reach this one."""
         host = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104

@@ -126,7 +126,7 @@ async def command_side(
         for number in numbers
     )
     membership = Membership(
-        configuration.member(settings.kafka, client_id, topics.group("command-api")),
+        configuration.member(settings.kafka, client_id, topics.group("command-api"), settings.own_name),
         topics.log,
         bus.on_licence,
         fail,

@@ -12,6 +12,7 @@ from tensorfleet.domain.errors import LogLost, LogUnavailable, ReadModelsUnavail
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
+from tensorfleet.kafka.membership import leave
 from tensorfleet.kafka.records import Record, from_message
 from tensorfleet.kafka.topics import LogIdentity
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
@@ -69,7 +70,7 @@ class Projector:
                 self._run_once()
             self._finish_commit()
         finally:
-            self._consumer.close()
+            leave(self._consumer, lambda: not self._assigned)
             self._pipeline.close()
 
     def _run_once(self) -> None:

@@ -40,14 +40,19 @@ def reader(kafka: Mapping[str, str], client_id: str) -> Config:
     }
 
 
-def member(kafka: Mapping[str, str], client_id: str, group: str) -> Config:
-    """A group member. What it is assigned is a licence; where it starts reading is decided elsewhere."""
+def member(kafka: Mapping[str, str], client_id: str, group: str, instance: str | None = None) -> Config:
+    """A group member. What it is assigned is a licence; where it starts reading is decided elsewhere.
+
+    `instance` names a process over its restarts: one that was killed has its partitions back as soon as it is up again,
+    while others wait for its session to end. An orderly end must unsubscribe before it closes, or they wait then, too.
+    """
     return {
         **reader(kafka, client_id),
         "group.id": group,
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": 6000,
         "heartbeat.interval.ms": 500,
+        **({"group.instance.id": instance} if instance else {}),
     }
 
 

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from confluent_kafka import Consumer, TopicPartition
 
 from tensorfleet.kafka.records import from_message
+
+_LEAVE_SECONDS: Final = 2.0
+
+
+def leave(consumer: Consumer, done: Callable[[], bool]) -> None:
+    """Give up the membership at once, even one that is to outlast a restart; `done`: the callbacks have been called."""
+    try:
+        consumer.unsubscribe()
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        while not done() and time.monotonic() < deadline:
+            consumer.poll(0.05)
+        consumer.poll(0.1)  # the request to leave is sent by another thread, and never after close
+    finally:
+        consumer.close()
 
 
 class Membership:
@@ -28,6 +44,7 @@ class Membership:
         self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="membership", daemon=True)
+        self._held: set[int] = set()
 
     def start(self) -> None:
         self._thread.start()
@@ -52,7 +69,7 @@ class Membership:
         except BaseException as error:
             self._tell_loop(self._on_failure, error)
         finally:
-            self._consumer.close()
+            leave(self._consumer, lambda: not self._held)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Offset 0 is never fetched from: the partitions are paused. It keeps auto.offset.reset=error silent.
@@ -66,6 +83,7 @@ class Membership:
 
     def _tell(self, partitions: list[TopicPartition], held: bool) -> None:
         for one in partitions:
+            (self._held.add if held else self._held.discard)(one.partition)
             self._tell_loop(self._on_licence, one.partition, held)
 
     def _tell_loop(self, callback: Callable[..., None], *arguments: object) -> None:
