@@ -15,7 +15,8 @@ from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka.records import Record, from_message
 from tensorfleet.kafka.topics import LogIdentity
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
-from tensorfleet.projection.batch import DeadLetter, Projected
+from tensorfleet.projection.batch import Projected
+from tensorfleet.projection.log_projection import DeadLetter
 from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
 
 _LOG = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from confluent_kafka import KafkaError, Message, Producer
 
 from tensorfleet.domain.errors import LogUnavailable
-from tensorfleet.projection.batch import DeadLetter
+from tensorfleet.projection.log_projection import DeadLetter
 
 _TIMEOUT_SECONDS = 10.0
 

@@ -43,7 +43,8 @@ WRITERS: Final = "writers"
 class Checkpoint:
     """How far the read models contain a partition: everything before `next_offset`, last under `epoch`.
 
-    `running_hash` is over all accepted records so far, so that two that read different logs can't agree by chance.
+    `running_hash` is over the values of all records so far, whether they count or not: it says which log that was,
+    and depends on nothing else.
     """
 
     topic: str
@@ -88,14 +89,17 @@ class Counts:
 
 @dataclass(slots=True)
 class Writes:
-    """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be."""
+    """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be.
+
+    In `parked` None says that the document goes.
+    """
 
     models: Puts = field(default_factory=Puts)
     versions: Puts = field(default_factory=Puts)
     search: Puts = field(default_factory=Puts)
     history: list[Document] = field(default_factory=list)
     statistics: dict[int, Document] = field(default_factory=dict)
-    parked: dict[str, Document] = field(default_factory=dict)
+    parked: dict[str, Document | None] = field(default_factory=dict)
     downloads: Counts = field(default_factory=Counts)
     download_hours: Counts = field(default_factory=Counts)
     checkpoints: list[tuple[Checkpoint, Checkpoint]] = field(default_factory=list)
@@ -206,7 +210,10 @@ class ProjectionStore:
         _put(self._db.versions, writes.versions, session)
         _put(self._db.search, writes.search, session)
         _upsert(self._db.statistics, writes.statistics.values(), session)
-        _upsert(self._db.parked, writes.parked.values(), session)
+        _upsert(self._db.parked, [one for one in writes.parked.values() if one is not None], session)
+        unparked = [key for key, one in writes.parked.items() if one is None]
+        if unparked:
+            self._db.parked.delete_many({"_id": {"$in": unparked}}, session=session)
         if writes.history:
             self._db.history.insert_many(writes.history, ordered=False, session=session)
         _count(self._db.download_counters, writes.downloads, session)
