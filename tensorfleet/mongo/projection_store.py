@@ -17,6 +17,7 @@ from pymongo.read_concern import ReadConcern
 from tensorfleet.domain.errors import CheckpointTaken
 from tensorfleet.mongo.faults import translated_error
 from tensorfleet.mongo.read_models import ensure_indexes
+from tensorfleet.mongo.replay_requests import ReplayRequests
 
 Document = dict[str, Any]
 COLLECTIONS: Final = {
@@ -44,7 +45,7 @@ class Checkpoint:
     """How far the read models contain a partition: everything before `next_offset`, last under `epoch`.
 
     `running_hash` is over the values of all records so far, whether they count or not: it says which log that was,
-    and depends on nothing else.
+    and depends on nothing else. `replays` counts how often a parked model of the partition was projected again.
     """
 
     topic: str
@@ -54,6 +55,7 @@ class Checkpoint:
     next_offset: int
     epoch: int
     running_hash: bytes
+    replays: int = 0
 
     @property
     def id(self) -> str:
@@ -62,7 +64,7 @@ class Checkpoint:
     @property
     def beginning(self) -> Checkpoint:
         """That of the same partition before its first record."""
-        return replace(self, next_offset=0, epoch=0, running_hash=bytes(32))
+        return replace(self, next_offset=0, epoch=0, running_hash=bytes(32), replays=0)
 
 
 @dataclass(slots=True)
@@ -170,6 +172,18 @@ class ProjectionStore:
         if before is not None and before["session"] != own:
             self._client.admin.command("killSessions", [{"id": before["session"]}])
 
+    @property
+    def replay_requests(self) -> ReplayRequests:
+        return ReplayRequests(self._db)
+
+    def parked_models(self) -> Counter[int]:
+        """How many wait for an operator, by partition."""
+        try:
+            waiting = self._db.parked.find({"reason": {"$ne": None}}, {"partition": 1})
+            return Counter(one["partition"] for one in waiting)
+        except PyMongoError as error:
+            raise translated_error(error) from error
+
     def load(
         self, model_ids: Iterable[str], version_ids: Iterable[str]
     ) -> tuple[dict[str, Document], dict[str, Document], dict[str, Document]]:
@@ -223,12 +237,18 @@ class ProjectionStore:
         """Compare and set, all at once."""
         moves = [
             UpdateOne(
-                {"_id": before.id, "next_offset": before.next_offset, "running_hash": before.running_hash},
+                {
+                    "_id": before.id,
+                    "next_offset": before.next_offset,
+                    "running_hash": before.running_hash,
+                    "replays": before.replays or None,  # null finds what has no such member, too
+                },
                 {
                     "$set": {
                         "next_offset": Int64(after.next_offset),
                         "epoch": Int64(after.epoch),
                         "running_hash": after.running_hash,
+                        **({"replays": after.replays} if after.replays else {}),
                     }
                 },
             )
@@ -290,6 +310,7 @@ def checkpoint_of(document: Document) -> Checkpoint:
         document["next_offset"],
         document["epoch"],
         bytes(document["running_hash"]),
+        document.get("replays", 0),
     )
 
 
