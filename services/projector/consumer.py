@@ -218,7 +218,8 @@ class Projector:
             raise LogLost(
                 f"The read models were built from another {assigned.topic}: cluster {checkpoint.cluster_id}, topic id "
                 f"{checkpoint.topic_id}; here are {initial.cluster_id} and {initial.topic_id}. Nothing was changed. "
-                "Restore the log, or use another MONGODB_DB."
+                "If the log was restored from a backup, `tensorfleet adopt-log`; else restore it, or use another "
+                "MONGODB_DB."
             )
         try:
             _, end = consumer.get_watermark_offsets(assigned, timeout=5.0, cached=False)

@@ -13,6 +13,7 @@ from typing import Final
 
 import typer
 
+from tensorfleet.cli.adopt_log import adopt_log
 from tensorfleet.cli.audit_export import export
 from tensorfleet.cli.audit_verify import verify as audit_verify
 from tensorfleet.cli.backup import backup
@@ -38,6 +39,7 @@ app.add_typer(dead_letters, name="dead-letters")
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.command("verify")(verify)
+app.command("adopt-log")(adopt_log)
 app.command("rebuild")(rebuild)
 app.command("rollback")(rollback)
 
