@@ -27,37 +27,35 @@ class Standing(Enum):
 def require_fit(event: e.Event, standing: Standing, knows: Callable[[str], bool]) -> None:
     """Unfoldable if `event` can't be applied. `knows` tells whether a version, as `v1.0`, exists and is not deleted."""
     try:
-        _require_fit(event, standing, knows)
+        problem = _problem(event, standing, knows)
     except InvalidCommand as error:
-        raise Unfoldable(f"{type(event).__name__}: {error.detail}") from error
+        problem = f"with a version that is none: {error.detail}"
+    if problem is not None:
+        raise Unfoldable(f"{type(event).__name__} {problem}")
 
 
-def _require_fit(event: e.Event, standing: Standing, knows: Callable[[str], bool]) -> None:
-    kind = type(event).__name__
-    if isinstance(event, e.ParkedRecordsDiscarded):
-        raise Unfoldable(f"{kind} for a model of which these records are not parked")
+def _problem(event: e.Event, standing: Standing, knows: Callable[[str], bool]) -> str | None:
     if isinstance(event, e.ModelRegistered):
-        if standing is Standing.LIVE:
-            raise Unfoldable(f"{kind} for a model that is live")
         ModelVersion.parse(event.version)
-        return
-    if isinstance(event, e.ModelRestored) and standing is Standing.DELETED:
-        return
+        return "for a model that is live" if standing is Standing.LIVE else None
+    if isinstance(event, e.ParkedRecordsDiscarded):
+        return "for a model of which these records are not parked"
     if standing is not Standing.LIVE:
-        raise Unfoldable(f"{kind} for a model that is not live")
+        restored = standing is Standing.DELETED and isinstance(event, e.ModelRestored)
+        return None if restored else "for a model that is not live"
     if isinstance(event, e.ModelVersioned):
         ModelVersion.parse(event.version)
         ModelVersion.parse(event.parent_version)
-        return
-    _require_known(kind, getattr(event, "version", None), knows)
-    if isinstance(event, e.ModelVersionDeleted):
-        _require_known(kind, event.newest_version, knows)
-        if event.newest_version == event.version:
-            raise Unfoldable(f"{kind} of the version that would be the newest")
+        return None
+    version = getattr(event, "version", None)
+    if version is not None and not _known(version, knows):
+        return f"for the unknown version {version}"
+    newest = event.newest_version if isinstance(event, e.ModelVersionDeleted) else None
+    if newest is not None and (newest == version or not _known(newest, knows)):
+        return f"after which {newest} can't be the newest version"
+    return None
 
 
-def _require_known(kind: str, version: str | None, knows: Callable[[str], bool]) -> None:
-    if version is not None:
-        ModelVersion.parse(version)
-        if not knows(version):
-            raise Unfoldable(f"{kind} for the unknown version {version}")
+def _known(version: str, knows: Callable[[str], bool]) -> bool:
+    ModelVersion.parse(version)
+    return knows(version)
