@@ -82,6 +82,11 @@ class Stream:
         event = decide(command, model, model_id)
         assert event is not None
         self.models[model_id] = evolve(model, event)
+        self.event(event, name)
+
+    def event(self, event: e.Event, name: str = NAME) -> None:
+        """Append an event that continues the model's stream, whether it fits its state or not."""
+        model_id = model_id_of(name)
         sequence, previous = self._heads.get(model_id, (0, NO_HASH))
         one = envelope(
             event,

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from services.command_api.memory import CommandMemory
 from services.command_api.submission import CommandKey, Receipt, Submission, receipt_for_nothing
 from tensorfleet.domain.decider import decide
-from tensorfleet.domain.errors import CommandStillRunning, KeyReused, RegistryError, Rejected
+from tensorfleet.domain.errors import CommandStillRunning, KeyReused, RegistryError
+from tensorfleet.domain.events import Event
 from tensorfleet.domain.evolution import evolve
 from tensorfleet.domain.guard import StreamHead
 from tensorfleet.domain.model import Model
+from tensorfleet.domain.parking import decide_parked
 from tensorfleet.events.envelope import Envelope, Position
 from tensorfleet.events.fold import LogFold
 
@@ -87,14 +89,18 @@ class BatchDecider:
                 batch.quiet.append((one, known))
                 return
             self._refuse_running(one.command_id, one.command_hash, batch)
-        if one.model_id in self.fold.parked:
-            raise Rejected("The model's history can't be read; it takes no commands until an operator mends it.")
         model, head, name = overlay.get(one.model_id) or (
             self.fold.model(one.model_id),
             self.fold.head(one.model_id),
             self.fold.names.get(one.model_id, ""),
         )
-        event = decide(one.command, model, one.model_id)
+        parked = None if one.model_id in overlay else self.fold.parked.get(one.model_id)
+        event: Event | None
+        if parked is not None:
+            event, after = decide_parked(one.command, parked, one.model_id), model
+        else:
+            event = decide(one.command, model, one.model_id)
+            after = model if event is None else evolve(model, event)
         if event is None:
             read_to = Position(self.partition, max(0, self.fold.next_offset - 1))
             batch.quiet.append((one, receipt_for_nothing(one, model, read_to)))
@@ -117,7 +123,7 @@ class BatchDecider:
         if one.command_hash is not None:
             batch.keys[one.command_id] = one.command_hash
         overlay[one.model_id] = (
-            evolve(model, event),
+            after,
             StreamHead(envelope.sequence, hashlib.sha256(value).digest()),
             envelope.model_name,
         )

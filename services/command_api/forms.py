@@ -94,6 +94,15 @@ class TargetForm(Form):
     version: str | None = None
 
 
+class DiscardForm(Form):
+    """The offsets of the first and last parked record, if given, must be those of now: else 409."""
+
+    model_id: str
+    reason: str
+    first_offset: int | None = None
+    last_offset: int | None = None
+
+
 class EmptyForm(Form):
     pass
 

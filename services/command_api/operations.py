@@ -14,7 +14,7 @@ from services.command_api.submission import CommandKey, Receipt
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import names
-from tensorfleet.domain.errors import BlobsGone, InvalidCommand, NameTaken
+from tensorfleet.domain.errors import BlobsGone, InvalidCommand, ModelParked, NameTaken
 from tensorfleet.domain.events import BlobFile
 from tensorfleet.domain.model import DeletedModel, LiveModel
 from tensorfleet.domain.versions import ModelVersion
@@ -80,7 +80,7 @@ class Operations:
             try:
                 command = c.RegisterModel(name, fields, version_fields)
                 return await self._bus.execute(command, model_id, name, caller)
-            except NameTaken:
+            except (NameTaken, ModelParked):
                 continue
         raise InvalidCommand.of("name", f"is required: {stem} and {_MOST_NAMES_TRIED} like it are taken")
 
@@ -166,6 +166,11 @@ class Operations:
             "version": version,
         }
         return Answer(200, members, receipt)
+
+    async def discard_parked(self, form: f.DiscardForm, caller: Caller) -> Answer:
+        command = c.DiscardParkedRecords(form.reason, form.first_offset, form.last_offset)
+        receipt = await self._bus.execute(command, form.model_id, None, caller)
+        return self._answer(receipt, "Parked records discarded")
 
     def _answer(
         self, receipt: Receipt, message: str, *, status: int = 200, status_now: str | None = None, **more: Any

@@ -17,8 +17,8 @@ from typing import Final, Protocol
 from services.command_api.batch import Batch, BatchDecider, Pending
 from services.command_api.memory import CommandMemory
 from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission, receipt_for
-from tensorfleet.domain.errors import LogHalted, LogUnavailable
-from tensorfleet.domain.events import ModelRegistered
+from tensorfleet.domain.errors import LogHalted, LogUnavailable, OutcomeUnknown, ParkedRecordsChanged, RegistryError
+from tensorfleet.domain.events import ModelRegistered, ParkedRecordsDiscarded
 from tensorfleet.domain.guard import NO_HASH, Verdict
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
 from tensorfleet.events.fold import Judged, LogFold
@@ -62,6 +62,17 @@ class Observer(Protocol):
     def judged(self, partition: int, verdict: str) -> None: ...
     def state_changed(self, partition: int, state: str) -> None: ...
     def registered(self, algorithm: str) -> None: ...
+
+
+def _without_effect(sent: Pending) -> RegistryError:
+    """A record that nobody can read came in between: what was sent after it waits behind it."""
+    envelope = sent.envelope
+    if isinstance(envelope.event, ParkedRecordsDiscarded):
+        return ParkedRecordsChanged(envelope.model_id, "another one came in between")
+    return OutcomeUnknown(
+        "The command is in the log, behind a record that can't be read. It takes effect or not when an operator has "
+        "dealt with that one: see docs/runbooks/dead-letters.md."
+    )
 
 
 class Partition:
@@ -191,6 +202,9 @@ class Partition:
     def _accepted(self, judged: Judged, offset: int, sent: Pending | None) -> None:
         if judged.problem is not None:
             _LOG.error("partition %d: the record at %d parks its model: %s", self.number, offset, judged.problem)
+        if not judged.effective:
+            if sent is not None and not sent.submission.done.done():
+                sent.submission.done.set_exception(_without_effect(sent))
             return
         receipt = self._remember(judged, offset)
         if sent is not None:

@@ -14,6 +14,7 @@ import uuid_utils
 from fastapi import APIRouter
 
 from services.command_api.bus import CommandBus
+from services.command_api.dead_letters import dead_letter_routes
 from services.command_api.forwarding import Forwarder, forwarding_routes, forwarding_token
 from services.command_api.log import KafkaLog
 from services.command_api.memory import CommandMemory
@@ -55,6 +56,7 @@ class CommandSide:
     def measure(self, metrics: Metrics) -> None:
         for one in self.bus.partitions:
             metrics.queue_depth.labels(one.number).set(one.queued)
+            metrics.parked_models.labels(one.number).set(len(one.fold.parked))
 
     async def check_ownership(self) -> str | None:
         if self.bus.ready:
@@ -139,7 +141,8 @@ async def command_side(
     lifeline.spawn(snapshots.run(partitions, memory))
     try:
         routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size)
-        yield CommandSide(bus, (*routers, forwarding_routes(partitions, token)), membership, halt)
+        internal = forwarding_routes(partitions, token)
+        yield CommandSide(bus, (*routers, dead_letter_routes(http), internal), membership, halt)
     finally:
         await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
 

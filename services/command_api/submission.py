@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from tensorfleet.domain.commands import Command
 from tensorfleet.domain.events import BlobFile, ModelVersioned
-from tensorfleet.domain.model import DeletedModel, LiveModel, Model
+from tensorfleet.domain.model import DeletedModel, Model, NeverRegistered
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.envelope import Envelope, Position
 
@@ -102,10 +102,11 @@ def _receipt(
     position: Position,
 ) -> Receipt:
     status, file = "deleted", None
-    if isinstance(model, DeletedModel):
+    if isinstance(model, NeverRegistered):
+        status, newest = "never registered", ""
+    elif isinstance(model, DeletedModel):
         newest = str(model.was.newest.number)
     else:
-        assert isinstance(model, LiveModel)
         newest = str(model.newest.number)
         named = None if version is None else model.versions.get(ModelVersion.parse(version))
         status = str(named.status if named else model.status)

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from services.projector.consumer import Projector
+from services.projector.replays import Replays
 from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
@@ -19,6 +20,7 @@ from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
 from tensorfleet.kafka.dead_letters import DeadLetterTopic
 from tensorfleet.kafka.log_watch import LogWatch
+from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.generation_stores import open_generations
 from tensorfleet.mongo.live_store import LiveStore
@@ -49,6 +51,7 @@ async def main(settings: Settings) -> None:
             DeadLetterTopic(configuration.producer(settings.kafka, client_id), topics.dead_letters),
             stopping.wait,
             live.next,
+            Replays(TopicReader(settings.kafka, topics.log, client_id), Codec(Catalogue())),
         )
         check_kafka = KafkaCheck(admin)
 

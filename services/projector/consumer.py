@@ -8,6 +8,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from services.projector.replays import Replays
 from tensorfleet.domain.errors import LogLost, LogUnavailable, ReadModelsUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -16,7 +17,8 @@ from tensorfleet.kafka.membership import leave
 from tensorfleet.kafka.records import Record, from_message
 from tensorfleet.kafka.topics import LogIdentity
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
-from tensorfleet.projection.batch import DeadLetter, Projected
+from tensorfleet.projection.batch import Projected
+from tensorfleet.projection.log_projection import DeadLetter
 from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
 
 _LOG = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class Projector:
         bury: Callable[[list[DeadLetter]], None],
         pause: Callable[[float], bool],
         next_store: Callable[[], ProjectionStore | None] = lambda: None,
+        replays: Replays | None = None,
     ) -> None:
         """`lag` is in records of the log, by partition.
 
@@ -51,6 +54,8 @@ class Projector:
         self._metrics = metrics
         self._pause = pause
         self._next_store = next_store
+        self._replays = replays
+        self._parked_changed = True
         self._pipeline = Pipeline(store, codec, topics.log, bury, self._committed)
         self._last_batch = 0
         self._assigned: set[tuple[str, int]] = set()
@@ -75,9 +80,11 @@ class Projector:
 
     def _run_once(self) -> None:
         self._move_to_next_store()
+        self._replay()
         if self._last_batch < _WORTH_OVERLAPPING:
             # What comes in meanwhile makes one transaction of the next ones, which costs less than many.
             self._finish_commit()
+        self._count_parked()
         first = self._consumer.poll(0 if self._pipeline.busy else _POLL_SECONDS)
         if first is None:
             self._finish_commit()
@@ -101,6 +108,17 @@ class Projector:
             if not self._reload():
                 self._start_over("MongoDB does not answer after a switch of generations")
 
+    def _replay(self) -> None:
+        if self._replays is None:
+            return
+        for model_id in self._replays.asked(self._pipeline.store, self._pipeline.checkpoints):
+            self._finish_commit()
+            try:
+                self._replays.run(model_id, self._pipeline.store, self._pipeline.checkpoints)
+            except (ReadModelsUnavailable, LogUnavailable) as error:
+                self._start_over(error.detail)
+            self._parked_changed = True
+
     def _project(self, records: list[Record]) -> None:
         try:
             self._pipeline.project(records)
@@ -120,6 +138,7 @@ class Projector:
             self._metrics.projected.labels(after.topic).inc(after.next_offset - before.next_offset)
         for letter in projected.dead_letters:
             self._metrics.dead_letters.labels(letter.reason).inc()
+        self._parked_changed |= bool(projected.writes.parked)
         for verdict, number in projected.verdicts.items():
             self._metrics.verdicts.labels(verdict).inc(number)
 
@@ -146,6 +165,17 @@ class Projector:
             self._consumer.seek(TopicPartition(self._topic(one.topic), one.partition, one.next_offset))
         return True
 
+    def _count_parked(self) -> None:
+        if self._parked_changed and not self._pipeline.busy:
+            try:
+                found = self._pipeline.store.parked_models()
+            except ReadModelsUnavailable:
+                return
+            self._parked_changed = False
+            for one in self._pipeline.checkpoints.values():
+                if one.topic == "log":
+                    self._metrics.parked_models.labels(one.partition).set(found[one.partition])
+
     def _measure_lag(self) -> None:
         """From what the client knows; no request. Only this thread may ask the consumer."""
         lag = {}
@@ -166,7 +196,7 @@ class Projector:
             self._assigned.add((one.topic, one.partition))
             starts.append(TopicPartition(one.topic, one.partition, checkpoint.next_offset))
         consumer.incremental_assign(starts)
-        self.assigned = True
+        self.assigned = self._parked_changed = True
 
     def _resume(self, consumer: Consumer, assigned: TopicPartition) -> Checkpoint:
         if assigned.partition >= self._topics.partitions:
@@ -189,7 +219,8 @@ class Projector:
             raise LogLost(
                 f"The read models were built from another {assigned.topic}: cluster {checkpoint.cluster_id}, topic id "
                 f"{checkpoint.topic_id}; here are {initial.cluster_id} and {initial.topic_id}. Nothing was changed. "
-                "Restore the log, or use another MONGODB_DB."
+                "If the log was restored from a backup, `tensorfleet adopt-log`; else restore it, or use another "
+                "MONGODB_DB."
             )
         try:
             _, end = consumer.get_watermark_offsets(assigned, timeout=5.0, cached=False)

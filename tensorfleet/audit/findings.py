@@ -50,6 +50,14 @@ class Findings:
     def sound(self) -> bool:
         return not self.kinds
 
+    def withdraw(self, kind: Kind, where: object) -> None:
+        """Take back what was added before."""
+        self.kinds -= Counter({kind: 1})
+        kept = (one for one in self.violations if (one.kind, one.where) == (kind, str(where)))
+        found = next(kept, None)
+        if found is not None:
+            self.violations.remove(found)
+
     def add(self, kind: Kind, where: object, text: str) -> None:
         self.kinds[kind] += 1
         if len(self.violations) < MOST_KEPT:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from tensorfleet.audit.findings import Findings, Kind
-from tensorfleet.domain.events import ModelFileAttached
+from tensorfleet.domain.events import ModelFileAttached, ParkedRecordsDiscarded
 from tensorfleet.domain.guard import StreamHead, Verdict
 from tensorfleet.domain.model import LiveModel
 from tensorfleet.domain.names import model_id_of, partition_of
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
-from tensorfleet.events.fold import Judged, LogFold
+from tensorfleet.events.fold import Judged, LogFold, model_id_in
 from tensorfleet.events.stored import StoredRecord
 
 
@@ -50,6 +50,7 @@ class PartitionAudit:
         self._next_offset = 0
         self._last: dict[str, int] = {}
         self._broken: set[str] = set()
+        self._until_discarded: dict[str, list[tuple[Kind, Position]]] = {}
         self.references: dict[tuple[str, int], BlobReference] = {}
 
     @property
@@ -59,13 +60,12 @@ class PartitionAudit:
     def add(self, record: StoredRecord) -> None:
         self._check_offset(record.offset)
         self._count("records")
-        # Without its key: what follows a record that can't be decoded is judged as well.
-        judged = self._fold.apply(record.offset, None, record.value)
+        judged = self._fold.apply(record.offset, record.key, record.value)
         if judged.envelope is None or judged.verdict is None:
-            self._wrong(Kind.UNREADABLE, record, judged.problem or "")
+            self._wrong_until_discarded(Kind.UNREADABLE, record, model_id_in(record.key), judged.problem or "")
             return
         self._check_place(record, judged.envelope)
-        self._judge(record, judged.verdict, judged.envelope, judged.problem)
+        self._judge(record, judged.verdict, judged)
 
     def finish(self, end: int) -> None:
         if self._whole and self._next_offset < end:
@@ -81,7 +81,9 @@ class PartitionAudit:
             if version.file is not None
         }
 
-    def _judge(self, record: StoredRecord, verdict: Verdict, envelope: Envelope, problem: str | None) -> None:
+    def _judge(self, record: StoredRecord, verdict: Verdict, judged: Judged) -> None:
+        envelope = judged.envelope
+        assert envelope is not None
         match verdict:
             case Verdict.CLAIM:
                 self._count("claims")
@@ -91,9 +93,9 @@ class PartitionAudit:
             case Verdict.STALE:
                 self._void(record, envelope, "void records of fenced owners", "is written under epoch")
             case Verdict.REPEAT | Verdict.GAP | Verdict.CHAIN:
-                self._break(record, verdict, envelope)
+                self._break(record, verdict, envelope, judged.waits)
             case Verdict.ACCEPTED:
-                self._accepted(record, envelope, problem)
+                self._accepted(record, envelope, judged)
             case _:
                 assert_never(verdict)
 
@@ -105,33 +107,48 @@ class PartitionAudit:
             return
         self._wrong(Kind.EPOCH, record, f"{what} {envelope.epoch}, but the log is at epoch {current} here")
 
-    def _break(self, record: StoredRecord, verdict: Verdict, envelope: Envelope) -> None:
+    def _break(self, record: StoredRecord, verdict: Verdict, envelope: Envelope, waits: bool) -> None:
         model_id = envelope.model_id
         head = self._fold.head(model_id)
         before = f"{self._number}:{self._last[model_id]}" if model_id in self._last else "the beginning of its stream"
         text = f"model {model_id}: sequence {envelope.sequence} comes after sequence {head.sequence} of {before}"
         if verdict is Verdict.CHAIN:
             text = f"model {model_id}: previous_hash is not the hash of {before}; one of the two was altered"
+        if waits:
+            # It follows what can't be read, and may well continue that. The guard stays where a discard goes on from.
+            if model_id not in self._broken:
+                self._wrong_until_discarded(Kind(verdict.value), record, model_id, text)
+                self._broken.add(model_id)
+            return
         self._wrong(Kind(verdict.value), record, text)
         self._broken.add(model_id)
         if verdict is not Verdict.REPEAT:
             self._fold.guard.streams[model_id] = StreamHead(envelope.sequence - 1, envelope.previous_hash)
-            again: Judged = self._fold.apply(record.offset, None, record.value, envelope)
-            self._accepted(record, envelope, again.problem)
+            self._accepted(record, envelope, self._fold.apply(record.offset, record.key, record.value, envelope))
 
-    def _accepted(self, record: StoredRecord, envelope: Envelope, problem: str | None) -> None:
+    def _accepted(self, record: StoredRecord, envelope: Envelope, judged: Judged) -> None:
         self._count("events")
         self._last[envelope.model_id] = record.offset
         self._check_event_id(record, envelope)
         if envelope.epoch < 1:
             self._wrong(Kind.EPOCH, record, "stands before the first claim: nobody owned the partition")
-        if problem is not None and envelope.model_id not in self._broken:
-            self._wrong(Kind.FOLD, record, f"model {envelope.model_id}: {problem}")
-            self._broken.add(envelope.model_id)
-        if isinstance(envelope.event, ModelFileAttached):
+        model_id = envelope.model_id
+        if judged.problem is not None and model_id not in self._broken:
+            self._wrong_until_discarded(Kind.FOLD, record, model_id, f"model {model_id}: {judged.problem}")
+            self._broken.add(model_id)
+        if judged.unparked:
+            self._discarded(model_id)
+        if judged.effective and isinstance(envelope.event, ModelFileAttached):
             file = envelope.event.file
             key = (file.checksum, file.size_bytes)
             self.references.setdefault(key, BlobReference(*key, record.position))
+
+    def _discarded(self, model_id: str) -> None:
+        """What an operator has discarded is explained: no violation any more, and the model counts from here on."""
+        for kind, position in self._until_discarded.pop(model_id, ()):
+            self._findings.withdraw(kind, position)
+            self._count("records discarded by an operator")
+        self._broken.discard(model_id)
 
     def _check_offset(self, offset: int) -> None:
         if offset < self._next_offset:
@@ -153,7 +170,9 @@ class PartitionAudit:
         wrong: list[str] = []
         if record.key != model_id.encode():
             wrong.append("its key is not its model id")
-        if model_id != model_id_of(envelope.model_name):
+        # Of a model whose every record was discarded, nobody knows the name.
+        nameless = isinstance(envelope.event, ParkedRecordsDiscarded) and not envelope.model_name
+        if model_id != model_id_of(envelope.model_name) and not nameless:
             wrong.append("its model id is not that of its name")
         elif partition_of(model_id, self._partitions) != self._number:
             wrong.append(f"its partition is {partition_of(model_id, self._partitions)}")
@@ -168,6 +187,11 @@ class PartitionAudit:
 
     def _count(self, what: str) -> None:
         self._findings.counts[what] += 1
+
+    def _wrong_until_discarded(self, kind: Kind, record: StoredRecord, model_id: str | None, text: str) -> None:
+        self._wrong(kind, record, text)
+        if model_id is not None:
+            self._until_discarded.setdefault(model_id, []).append((kind, record.position))
 
     def _wrong(self, kind: Kind, record: StoredRecord, text: str) -> None:
         self._findings.add(kind, record.position, text)

@@ -13,9 +13,11 @@ from typing import Final
 
 import typer
 
+from tensorfleet.cli.adopt_log import adopt_log
 from tensorfleet.cli.audit_export import export
 from tensorfleet.cli.audit_verify import verify as audit_verify
 from tensorfleet.cli.backup import backup
+from tensorfleet.cli.dead_letters import app as dead_letters
 from tensorfleet.cli.rebuild import rebuild
 from tensorfleet.cli.restore import restore
 from tensorfleet.cli.rollback import rollback
@@ -33,9 +35,11 @@ audit = typer.Typer(help="Check the log, or take it along.", no_args_is_help=Tru
 audit.command("verify")(audit_verify)
 audit.command("export")(export)
 app.add_typer(audit, name="audit")
+app.add_typer(dead_letters, name="dead-letters")
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.command("verify")(verify)
+app.command("adopt-log")(adopt_log)
 app.command("rebuild")(rebuild)
 app.command("rollback")(rollback)
 

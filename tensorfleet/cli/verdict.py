@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tensorfleet.audit.findings import Findings
 
 _ALWAYS = ("records", "events", "models", "claims")
-_IF_ANY = ("claims that came too late", "void records of fenced owners")
+_IF_ANY = ("claims that came too late", "void records of fenced owners", "records discarded by an operator")
 _BLOBS = ("blobs whole", "blobs gone with what was deleted")
 
 

@@ -92,6 +92,15 @@ class DeleteVersion:
     version: ModelVersion
 
 
+@dataclass(frozen=True, slots=True)
+class DiscardParkedRecords:
+    """Let a parked model go on without the records that park it. The offsets, if given, must be those of now."""
+
+    reason: str
+    first_offset: int | None = None
+    last_offset: int | None = None
+
+
 Command = (
     RegisterModel
     | UpdateModel
@@ -102,4 +111,5 @@ Command = (
     | RestoreModel
     | DeleteModel
     | DeleteVersion
+    | DiscardParkedRecords
 )

@@ -15,6 +15,7 @@ from tensorfleet.domain.errors import (
     LastVersion,
     ModelNotFound,
     NameTaken,
+    NothingParked,
     VersionHasFile,
     VersionNotFound,
 )
@@ -31,6 +32,8 @@ def decide(command: c.Command, model: Model, model_id: str) -> e.Event | None:
 
     Raises InvalidCommand, NotFound or Rejected; then nothing has happened.
     """
+    if isinstance(command, c.DiscardParkedRecords):
+        raise NothingParked(model_id)
     if isinstance(command, c.RegisterModel):
         return _register(command, model, model_id)
     if isinstance(command, c.RestoreModel) and isinstance(model, DeletedModel):

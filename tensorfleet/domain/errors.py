@@ -7,13 +7,16 @@ RegistryError
 │   ├── VersionHasFile
 │   ├── LastVersion
 │   ├── BlobsGone
-│   └── CommandStillRunning
+│   ├── CommandStillRunning
+│   ├── ModelParked           records of the model can't be read or folded: an operator decides
+│   └── ParkedRecordsChanged  they are not those any more that were to be discarded
 ├── NotFound
 │   ├── ModelNotFound
 │   ├── VersionNotFound
 │   ├── FileNotFound
 │   ├── BlobMissing           something refers to a file that storage does not hold
-│   └── SchemaNotFound
+│   ├── SchemaNotFound
+│   └── NothingParked
 ├── Malformed                 what was sent can't be read at all
 │   └── UnsupportedMediaType
 ├── TooLarge
@@ -120,6 +123,27 @@ class CommandStillRunning(Rejected):
     code = "command-still-running"
 
 
+class ModelParked(Rejected):
+    code = "model-parked"
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(
+            "Records of this model can't be read or folded. It takes no commands until an operator has replayed or "
+            "discarded them: see docs/runbooks/dead-letters.md."
+        )
+        self.model_id = model_id
+
+
+class ParkedRecordsChanged(Rejected):
+    """`now` says which records it is, as a clause."""
+
+    code = "parked-records-changed"
+
+    def __init__(self, model_id: str, now: str) -> None:
+        super().__init__(f"Other records of this model are parked than were to be discarded: {now}.")
+        self.model_id = model_id
+
+
 class NotFound(RegistryError):
     code = "not-found"
 
@@ -167,6 +191,14 @@ class SchemaNotFound(NotFound):
     def __init__(self, error_code: int, detail: str) -> None:
         super().__init__(detail)
         self.error_code = error_code
+
+
+class NothingParked(NotFound):
+    code = "nothing-parked"
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"No record of the model {model_id!r} is parked.")
+        self.model_id = model_id
 
 
 class Malformed(RegistryError):

@@ -7,35 +7,30 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from tensorfleet.domain import events as e
-from tensorfleet.domain.errors import InvalidCommand
-from tensorfleet.domain.model import DeletedModel, Deprecation, LiveModel, Model, VersionState
+from tensorfleet.domain.fitting import Standing, require_fit
+from tensorfleet.domain.model import DeletedModel, Deprecation, LiveModel, Model, NeverRegistered, VersionState
 from tensorfleet.domain.versions import ModelVersion
 
-
-class Unfoldable(Exception):
-    """An accepted event does not fit the state: the log holds something that no decider of ours emits."""
+_STANDINGS: Mapping[type[Model], Standing] = {
+    NeverRegistered: Standing.NEVER_REGISTERED,
+    LiveModel: Standing.LIVE,
+    DeletedModel: Standing.DELETED,
+}
 
 
 def evolve(model: Model, event: e.Event) -> Model:
-    try:
-        return _evolve(model, event)
-    except KeyError as error:
-        raise Unfoldable(f"{type(event).__name__} for the unknown version {error}") from error
-    except InvalidCommand as error:
-        raise Unfoldable(f"{type(event).__name__}: {error.detail}") from error
+    """The state after `event`; Unfoldable if it does not fit."""
+    live = model.versions if isinstance(model, LiveModel) else {}
+    require_fit(event, _STANDINGS[type(model)], lambda version: ModelVersion.parse(version) in live)
+    return _evolve(model, event)
 
 
 def _evolve(model: Model, event: e.Event) -> Model:
     if isinstance(event, e.ModelRegistered):
-        if isinstance(model, LiveModel):
-            raise Unfoldable("ModelRegistered for a model that is live")
         return _registered(event)
     if isinstance(event, e.ModelRestored) and isinstance(model, DeletedModel):
         return replace(model.was, status=e.Status.ACTIVE, deprecation=None)
-    if isinstance(event, e.ParkedRecordsDiscarded):
-        return model
-    if not isinstance(model, LiveModel):
-        raise Unfoldable(f"{type(event).__name__} for a model that is not live")
+    assert isinstance(model, LiveModel) and not isinstance(event, e.ParkedRecordsDiscarded)  # else it does not fit
     return _evolve_live(model, event)
 
 
@@ -108,7 +103,6 @@ def _evolve_live(
             left = {number: version for number, version in model.versions.items() if number != gone}
             return replace(model, versions=left)
         case e.MetricsReported():
-            _ = model.versions[ModelVersion.parse(event.version)]
             return model
         case _:
             assert_never(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand
@@ -17,6 +18,7 @@ class ModelVersion:
     minor: int
 
     @classmethod
+    @lru_cache(maxsize=4096)  # a fold meets the same few numbers again and again
     def parse(cls, text: str, field: str = "version") -> ModelVersion:
         match = _FORM.fullmatch(text)
         if match is None:

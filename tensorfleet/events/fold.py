@@ -6,28 +6,42 @@ import hashlib
 from dataclasses import dataclass, field
 
 from tensorfleet.domain.events import ModelDownloaded
-from tensorfleet.domain.evolution import Unfoldable, evolve
+from tensorfleet.domain.evolution import evolve
+from tensorfleet.domain.fitting import Unfoldable
 from tensorfleet.domain.guard import EMPTY_STREAM, NO_HASH, Guard, RecordHead, StreamHead, Verdict
 from tensorfleet.domain.model import INITIAL, LiveModel, Model
 from tensorfleet.domain.names import MODEL_ID
+from tensorfleet.domain.parking import ParkedRecords
 from tensorfleet.events.codec import Codec, Undecodable
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed
 from tensorfleet.events.packing import unpack
 from tensorfleet.events.snapshot import FoldState
 
 NOT_EVENTS = (OwnershipClaimed, ModelDownloaded)
+WAITING = frozenset({Verdict.ACCEPTED, Verdict.GAP, Verdict.CHAIN})
+"""Verdicts of records that may count once what parks their model can be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`envelope` is None if the bytes could not be decoded; then `verdict` is None too, and `problem` says why.
+    """What the fold makes of one record.
 
-    `problem` also tells why an accepted event could not be folded: its model is parked from then on.
+    `envelope` is None if the bytes could not be decoded; then `verdict` is None too. `problem` says why the record
+    can't be decoded or, although it was accepted, not be folded: its model is parked from then on. `waits`: the model
+    was parked before, so the record has no effect, accepted or not. `unparked`: it lets its model go on, with the
+    state that it had before it was parked.
     """
 
     verdict: Verdict | None
     envelope: Envelope | None
     problem: str | None = None
+    waits: bool = False
+    unparked: bool = False
+
+    @property
+    def effective(self) -> bool:
+        """An accepted event that says what its model is now."""
+        return self.verdict is Verdict.ACCEPTED and self.problem is None and not self.waits
 
 
 def head_of(envelope: Envelope, value: bytes) -> RecordHead:
@@ -51,7 +65,7 @@ def model_id_in(key: bytes | None) -> str | None:
 class LogFold:
     """All models of one partition, as the log says they are. `next_offset` is one past the last record folded.
 
-    `parked` are models whose state can't be told; of those, `unreadable` have a record that can't even be decoded.
+    `parked` are models that stand still, by id; what the fold has of them is the state before the first parked record.
     `last_hash` is the hash of the last record's value. `packed` are models of a snapshot that nobody asked for yet.
     """
 
@@ -59,8 +73,7 @@ class LogFold:
     guard: Guard = field(default_factory=Guard)
     models: dict[str, Model] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
-    parked: set[str] = field(default_factory=set)
-    unreadable: set[str] = field(default_factory=set)
+    parked: dict[str, ParkedRecords] = field(default_factory=dict)
     next_offset: int = 0
     last_hash: bytes = NO_HASH
     packed: dict[str, str] = field(default_factory=dict)
@@ -81,8 +94,7 @@ class LogFold:
             dict(self.models),
             dict(self.packed),
             dict(self.names),
-            frozenset(self.parked),
-            frozenset(self.unreadable),
+            dict(self.parked),
         )
 
     def restore(self, state: FoldState) -> None:
@@ -90,7 +102,7 @@ class LogFold:
         self.next_offset, self.last_hash = state.next_offset, state.last_hash
         self.guard = Guard(state.epoch, dict(state.heads))
         self.models, self.packed, self.names = dict(state.models), dict(state.packed), dict(state.names)
-        self.parked, self.unreadable = set(state.parked), set(state.unreadable)
+        self.parked = dict(state.parked)
 
     def is_live(self, model_id: str) -> bool:
         return isinstance(self.model(model_id), LiveModel)
@@ -111,26 +123,38 @@ class LogFold:
                 self.last_hash = hashlib.sha256(value or b"").digest()
                 model_id = model_id_in(key)
                 if model_id is not None:
-                    self.parked.add(model_id)
-                    self.unreadable.add(model_id)
+                    self._park(model_id, offset)
                 return Judged(None, None, str(error))
         head = head_of(known, value or b"")
         self.last_hash = head.hash
         if isinstance(known.event, ModelDownloaded):
             return Judged(None, None, "a download does not belong in the log")
-        if known.model_id in self.unreadable:
-            return Judged(None, known, "an earlier record of this model can't be decoded")
         verdict = self.guard.judge(head)
         if verdict is Verdict.ACCEPTED:
-            return self._evolve(known)
+            return self._accepted(offset, known)
+        if verdict in WAITING and known.model_id in self.parked:
+            self._park(known.model_id, offset)
+            return Judged(verdict, known, waits=True)
         return Judged(verdict, known)
 
-    def _evolve(self, envelope: Envelope) -> Judged:
+    def _accepted(self, offset: int, envelope: Envelope) -> Judged:
         assert not isinstance(envelope.event, NOT_EVENTS)
-        self.names[envelope.model_id] = envelope.model_name
+        model_id = envelope.model_id
+        self.names[model_id] = envelope.model_name
+        parked = self.parked.get(model_id)
+        if parked is not None:
+            if parked.discarded_by(envelope.event):
+                del self.parked[model_id]
+                return Judged(Verdict.ACCEPTED, envelope, unparked=True)
+            self._park(model_id, offset)
+            return Judged(Verdict.ACCEPTED, envelope, waits=True)
         try:
-            self.models[envelope.model_id] = evolve(self.model(envelope.model_id), envelope.event)
+            self.models[model_id] = evolve(self.model(model_id), envelope.event)
         except Unfoldable as error:
-            self.parked.add(envelope.model_id)
+            self._park(model_id, offset)
             return Judged(Verdict.ACCEPTED, envelope, str(error))
         return Judged(Verdict.ACCEPTED, envelope)
+
+    def _park(self, model_id: str, offset: int) -> None:
+        parked = self.parked.get(model_id)
+        self.parked[model_id] = ParkedRecords(offset, offset) if parked is None else parked.with_next(offset)

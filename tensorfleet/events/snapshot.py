@@ -14,9 +14,10 @@ import orjson
 
 from tensorfleet.domain.guard import StreamHead
 from tensorfleet.domain.model import Model
+from tensorfleet.domain.parking import ParkedRecords
 from tensorfleet.events.packing import pack
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _FAST: Final = 1
 
 
@@ -47,8 +48,7 @@ class FoldState:
     models: Mapping[str, Model]
     packed: Mapping[str, str]
     names: Mapping[str, str]
-    parked: frozenset[str]
-    unreadable: frozenset[str]
+    parked: Mapping[str, ParkedRecords]
 
 
 def dump(origin: Origin, state: FoldState, extra: Iterable[Any]) -> bytes:
@@ -65,8 +65,7 @@ def _lines(origin: Origin, state: FoldState, extra: Iterable[Any]) -> Iterator[b
         "next_offset": state.next_offset,
         "last_hash": state.last_hash.hex(),
         "epoch": state.epoch,
-        "parked": sorted(state.parked),
-        "unreadable": sorted(state.unreadable),
+        "parked": [[key, one.first_offset, one.last_offset] for key, one in sorted(state.parked.items())],
         "models": len(state.heads),
     }
     yield orjson.dumps(head)
@@ -95,8 +94,7 @@ def load(content: bytes, origin: Origin) -> tuple[FoldState, list[Any]]:
             models={},
             packed={one[0]: one[4] for one in models if one[4] is not None},
             names={one[0]: one[1] for one in models},
-            parked=frozenset(head["parked"]),
-            unreadable=frozenset(head["unreadable"]),
+            parked={key: ParkedRecords(first, last) for key, first, last in head["parked"]},
         )
         return state, [orjson.loads(line) for line in lines[1 + head["models"] :]]
     except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError) as error:

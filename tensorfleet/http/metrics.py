@@ -39,6 +39,7 @@ class Metrics:
         self.queue_depth = Gauge("command_queue_depth", "Commands waiting", ["partition"], registry=own)
         self.verdicts = Counter("log_records_total", "Log records by the guard's verdict", ["verdict"], registry=own)
         self.dead_letters = Counter("dead_letters_total", "Records dead-lettered", ["reason"], registry=own)
+        self.parked_models = Gauge("parked_models", "Models that wait for an operator", ["partition"], registry=own)
         self._algorithms: set[str] = set()
 
     def downloaded(self, algorithm: str) -> None:

@@ -18,6 +18,8 @@ from pymongo.database import Database
 from tensorfleet.mongo.projection_store import COLLECTIONS, Document
 
 _AT_ONCE: Final = 1000
+_LEFT_OUT: Final = {"checkpoints": {"replays": 0}}
+"""How read models came to be what they are does not matter."""
 _RAW: Final[CodecOptions[Any]] = CodecOptions(document_class=RawBSONDocument)
 
 
@@ -65,7 +67,9 @@ class Side:
     def raw(self, name: str) -> Iterator[bytes]:
         """Every document's BSON, by `_id`."""
         collection: Collection[Any] = self.database.get_collection(name, codec_options=_RAW)
-        with collection.find(session=self.session, batch_size=_AT_ONCE).sort("_id", 1) as found:
+        with collection.find({}, _LEFT_OUT.get(name), session=self.session, batch_size=_AT_ONCE).sort(
+            "_id", 1
+        ) as found:
             yield from (bytes(one.raw) for one in found)
 
     def one(self, name: str, key: Any) -> Document:

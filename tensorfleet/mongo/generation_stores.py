@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from pymongo import MongoClient, WriteConcern
+from pymongo import MongoClient, UpdateOne, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
+from tensorfleet.domain.errors import CheckpointTaken
 from tensorfleet.mongo.comparison import Comparison, Side, compare
 from tensorfleet.mongo.connection import connected
 from tensorfleet.mongo.faults import translating
@@ -79,6 +80,27 @@ class GenerationStores:
             # A session of this kind brings its own read concern.
             yield Snapshot(Side(self._client[database], session), self)
 
+    def checkpoints(self, database: str) -> dict[str, Checkpoint]:
+        """By id."""
+        with translating():
+            return {one["_id"]: checkpoint_of(one) for one in self.database(database)[_CHECKPOINTS].find()}
+
+    def adopt(self, changes: Mapping[str, Sequence[tuple[Checkpoint, Checkpoint]]]) -> None:
+        """By database, checkpoints and what they become: other ids of cluster and topic, and nothing else.
+
+        All at once. CheckpointTaken, and nothing changed, if one of them is not what it is said to be.
+        """
+
+        def write(session: ClientSession) -> None:
+            for database, pairs in changes.items():
+                moves = [UpdateOne(_exactly(before), {"$set": _identity(after)}) for before, after in pairs]
+                done = self.database(database)[_CHECKPOINTS].bulk_write(moves, ordered=False, session=session)
+                if done.matched_count != len(moves):
+                    raise CheckpointTaken(f"Checkpoints of {database} have moved meanwhile. Stop the projectors first.")
+
+        with translating(), self._client.start_session() as session:
+            session.with_transaction(write, ReadConcern("snapshot"), WriteConcern("majority"))
+
     def documents(self, database: str) -> int:
         """About how many there are."""
         with translating():
@@ -98,6 +120,14 @@ class GenerationStores:
         with translating():
             names = self._client.list_database_names()
         return [one for one in names if is_made_from(self._home, one) and one not in generations.kept]
+
+
+def _exactly(one: Checkpoint) -> Document:
+    return {"_id": one.id, "next_offset": one.next_offset, "running_hash": one.running_hash, **_identity(one)}
+
+
+def _identity(one: Checkpoint) -> Document:
+    return {"cluster_id": one.cluster_id, "topic_id": one.topic_id}
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pymongo.read_concern import ReadConcern
 from tensorfleet.domain.errors import CheckpointTaken
 from tensorfleet.mongo.faults import translated_error
 from tensorfleet.mongo.read_models import ensure_indexes
+from tensorfleet.mongo.replay_requests import ReplayRequests
 
 Document = dict[str, Any]
 COLLECTIONS: Final = {
@@ -43,7 +44,8 @@ WRITERS: Final = "writers"
 class Checkpoint:
     """How far the read models contain a partition: everything before `next_offset`, last under `epoch`.
 
-    `running_hash` is over all accepted records so far, so that two that read different logs can't agree by chance.
+    `running_hash` is over the values of all records so far, whether they count or not: it says which log that was,
+    and depends on nothing else. `replays` counts how often a parked model of the partition was projected again.
     """
 
     topic: str
@@ -53,6 +55,7 @@ class Checkpoint:
     next_offset: int
     epoch: int
     running_hash: bytes
+    replays: int = 0
 
     @property
     def id(self) -> str:
@@ -61,7 +64,7 @@ class Checkpoint:
     @property
     def beginning(self) -> Checkpoint:
         """That of the same partition before its first record."""
-        return replace(self, next_offset=0, epoch=0, running_hash=bytes(32))
+        return replace(self, next_offset=0, epoch=0, running_hash=bytes(32), replays=0)
 
 
 @dataclass(slots=True)
@@ -88,14 +91,17 @@ class Counts:
 
 @dataclass(slots=True)
 class Writes:
-    """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be."""
+    """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be.
+
+    In `parked` None says that the document goes.
+    """
 
     models: Puts = field(default_factory=Puts)
     versions: Puts = field(default_factory=Puts)
     search: Puts = field(default_factory=Puts)
     history: list[Document] = field(default_factory=list)
     statistics: dict[int, Document] = field(default_factory=dict)
-    parked: dict[str, Document] = field(default_factory=dict)
+    parked: dict[str, Document | None] = field(default_factory=dict)
     downloads: Counts = field(default_factory=Counts)
     download_hours: Counts = field(default_factory=Counts)
     checkpoints: list[tuple[Checkpoint, Checkpoint]] = field(default_factory=list)
@@ -166,6 +172,18 @@ class ProjectionStore:
         if before is not None and before["session"] != own:
             self._client.admin.command("killSessions", [{"id": before["session"]}])
 
+    @property
+    def replay_requests(self) -> ReplayRequests:
+        return ReplayRequests(self._db)
+
+    def parked_models(self) -> Counter[int]:
+        """How many wait for an operator, by partition."""
+        try:
+            waiting = self._db.parked.find({"reason": {"$ne": None}}, {"partition": 1})
+            return Counter(one["partition"] for one in waiting)
+        except PyMongoError as error:
+            raise translated_error(error) from error
+
     def load(
         self, model_ids: Iterable[str], version_ids: Iterable[str]
     ) -> tuple[dict[str, Document], dict[str, Document], dict[str, Document]]:
@@ -206,7 +224,10 @@ class ProjectionStore:
         _put(self._db.versions, writes.versions, session)
         _put(self._db.search, writes.search, session)
         _upsert(self._db.statistics, writes.statistics.values(), session)
-        _upsert(self._db.parked, writes.parked.values(), session)
+        _upsert(self._db.parked, [one for one in writes.parked.values() if one is not None], session)
+        unparked = [key for key, one in writes.parked.items() if one is None]
+        if unparked:
+            self._db.parked.delete_many({"_id": {"$in": unparked}}, session=session)
         if writes.history:
             self._db.history.insert_many(writes.history, ordered=False, session=session)
         _count(self._db.download_counters, writes.downloads, session)
@@ -216,12 +237,18 @@ class ProjectionStore:
         """Compare and set, all at once."""
         moves = [
             UpdateOne(
-                {"_id": before.id, "next_offset": before.next_offset, "running_hash": before.running_hash},
+                {
+                    "_id": before.id,
+                    "next_offset": before.next_offset,
+                    "running_hash": before.running_hash,
+                    "replays": before.replays or None,  # null finds what has no such member, too
+                },
                 {
                     "$set": {
                         "next_offset": Int64(after.next_offset),
                         "epoch": Int64(after.epoch),
                         "running_hash": after.running_hash,
+                        **({"replays": after.replays} if after.replays else {}),
                     }
                 },
             )
@@ -283,6 +310,7 @@ def checkpoint_of(document: Document) -> Checkpoint:
         document["next_offset"],
         document["epoch"],
         bytes(document["running_hash"]),
+        document.get("replays", 0),
     )
 
 

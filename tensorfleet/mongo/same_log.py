@@ -31,5 +31,6 @@ async def require_same_log(live: LiveGeneration, topics: Topics, identity: LogId
             raise LogLost(
                 f"The read models were built from another {name}: cluster {one['cluster_id']}, topic id "
                 f"{one['topic_id']}; here are {identity.cluster_id} and {identity.topic_ids[name]}. Nothing was "
-                "changed. Restore the log, or use another MONGODB_DB."
+                "changed. If the log was restored from a backup, `tensorfleet adopt-log`; else restore it, or use "
+                "another MONGODB_DB."
             )

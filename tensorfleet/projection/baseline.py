@@ -25,7 +25,9 @@ class Baseline:
         versions = _held(self._unfinished.versions.documents, version_ids)
         found, found_versions, parked = self._store.load(model_ids - models.keys(), version_ids - versions.keys())
         self.models, self.versions = found | models, found_versions | versions
-        self.parked = parked | _held(self._unfinished.parked, model_ids)
+        unparked = {key for key, one in self._unfinished.parked.items() if one is None}
+        self.parked = {key: one for key, one in parked.items() if key not in unparked}
+        self.parked |= _held(self._unfinished.parked, model_ids)
 
     def has_search_entry(self, model_id: str) -> bool:
         return searchable(self.models.get(model_id)) is not None

@@ -6,44 +6,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bson.int64 import Int64
-
 from tensorfleet.domain.events import ModelDownloaded
-from tensorfleet.domain.guard import Guard, StreamHead, Verdict
 from tensorfleet.events.codec import Codec, Undecodable
-from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
-from tensorfleet.events.fold import head_of, model_id_in
+from tensorfleet.events.envelope import Envelope
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
 from tensorfleet.projection.baseline import Baseline
-from tensorfleet.projection.documents import (
-    Document,
-    ModelDocuments,
-    Unprojectable,
-    history_entry,
-    search_entry,
-    searchable,
-    versions_needed,
-)
 from tensorfleet.projection.downloads import Bucket, bucket_of, count_downloads
+from tensorfleet.projection.log_projection import DeadLetter, Decoded, LogProjection
 from tensorfleet.projection.progress import Progress
-from tensorfleet.projection.statistics import PartitionStatistics, contribution
-
-Decoded = tuple[Record, Envelope | None]
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that could not be projected, and why. `reason` is a short code, `detail` a sentence."""
-
-    record: Record
-    reason: str
-    detail: str
 
 
 @dataclass(slots=True)
 class Projected:
-    """`checkpoints` are those after the batch, by id."""
+    """`checkpoints` are those after the batch, by id. `dead_letters` are in the order of the log."""
 
     writes: Writes
     checkpoints: dict[str, Checkpoint]
@@ -69,29 +45,25 @@ class BatchProjection:
         self._log_topic = log_topic
         self._before = checkpoints
         self._baseline = Baseline(store, unfinished or Writes())
-        self._models: dict[str, Document] = {}
-        self._versions: dict[str, Document] = {}
-        self._parked: dict[str, Document] = {}
-        self._guards: dict[int, Guard] = {}
+        epochs = {one.partition: one.epoch for one in checkpoints.values() if one.topic == "log"}
+        self._log = LogProjection(self._baseline, epochs)
         self._progress: dict[tuple[str, int], Progress] = {}
-        self._statistics: dict[int, PartitionStatistics] = {}
-        self._writes = Writes()
         self._letters: list[DeadLetter] = []
-        self._verdicts: Counter[str] = Counter()
 
     def project(self, records: Sequence[Record]) -> Projected:
         """LogLost if the records do not follow the checkpoints without a gap; records from before them are left out."""
         log, downloads = self._decoded(records)
-        self._load(log)
+        self._log.load(log)
         for record, envelope in log:
-            self._log_record(record, envelope)
-        self._writes.downloads, self._writes.download_hours = count_downloads(downloads, self._baseline)
-        self._writes.statistics = {number: one.document(number) for number, one in self._statistics.items()}
-        self._writes.checkpoints = [
+            self._progress[record.topic, record.partition].fold(self._log.project(record, envelope))
+        writes = self._log.finish()
+        writes.downloads, writes.download_hours = count_downloads(downloads, self._baseline)
+        writes.checkpoints = [
             (one.start, one.checkpoint(self._epoch_of(place))) for place, one in self._progress.items() if one.moved
         ]
-        after = {one.id: one for _, one in self._writes.checkpoints}
-        return Projected(self._writes, {**self._before, **after}, self._letters, self._verdicts)
+        after = {one.id: one for _, one in writes.checkpoints}
+        letters = sorted([*self._letters, *self._log.letters], key=_place_and_offset)
+        return Projected(writes, {**self._before, **after}, letters, self._log.verdicts)
 
     def _decoded(self, records: Sequence[Record]) -> tuple[list[Decoded], list[Bucket]]:
         """The records of the log, and the downloads; each download is behind its checkpoint with this."""
@@ -126,118 +98,11 @@ class BatchProjection:
             self._letters.append(DeadLetter(record, "undecodable", str(error)))
             return None
 
-    def _load(self, log: list[Decoded]) -> None:
-        envelopes = [envelope for _, envelope in log if envelope is not None]
-        unreadable = {model_id_in(record.key) for record, envelope in log if envelope is None}
-        models = {one.model_id for one in envelopes if one.model_id} | {one for one in unreadable if one}
-        versions = {
-            f"{one.model_id}@{number}"
-            for one in envelopes
-            if not isinstance(one.event, OwnershipClaimed | ModelDownloaded)
-            for number in versions_needed(one.event)
-        }
-        self._baseline.load(models, versions)
-        self._models, self._versions = dict(self._baseline.models), dict(self._baseline.versions)
-        self._parked = dict(self._baseline.parked)
-
-    def _log_record(self, record: Record, envelope: Envelope | None) -> None:
-        if envelope is None:
-            self._park_unreadable(record)
-            return
-        if isinstance(envelope.event, ModelDownloaded):
-            self._letters.append(DeadLetter(record, "not-an-event", "a download does not belong in the log"))
-            return
-        guard = self._guard(record.partition)
-        parked = self._parked.get(envelope.model_id)
-        if parked is not None and parked["head_hash"] is None:
-            if envelope.epoch == guard.epoch:
-                self._bury_parked(record)
-            return
-        known = parked or self._models.get(envelope.model_id)
-        if envelope.model_id not in guard.streams and known is not None:
-            guard.streams[envelope.model_id] = StreamHead(known["sequence"], bytes(known["head_hash"]))
-        head = head_of(envelope, record.value or b"")
-        verdict = guard.judge(head)
-        self._verdicts[verdict] += 1
-        if verdict is Verdict.ACCEPTED:
-            self._progress[record.topic, record.partition].fold(head.hash)
-            self._accepted(record, envelope, head.hash)
-
-    def _accepted(self, record: Record, envelope: Envelope, hash_: bytes) -> None:
-        model_id = envelope.model_id
-        if model_id in self._parked:
-            self._bury_parked(record)
-            self._put_parked({**self._parked[model_id], "sequence": Int64(envelope.sequence), "head_hash": hash_})
-            return
-        before = self._models.get(model_id)
-        # Shallow copies do: a projection replaces what a document holds, and never changes it in place.
-        documents = ModelDocuments(
-            None if before is None else dict(before), lambda number: self._copy_of_version(f"{model_id}@{number}")
-        )
-        position = Position(record.partition, record.offset)
-        try:
-            changed = documents.apply(envelope, position, hash_)
-        except Unprojectable as error:
-            self._letters.append(DeadLetter(record, "unprojectable", str(error)))
-            self._put_parked(_parked_document(record, model_id, str(error), envelope.sequence, hash_))
-            return
-        assert documents.model is not None
-        self._models[model_id] = documents.model
-        self._writes.models.put(model_id, documents.model, fresh=model_id not in self._baseline.models)
-        for version in documents.changed_versions.values():
-            key = version["_id"]
-            self._versions[key] = version
-            self._writes.versions.put(key, version, fresh=key not in self._baseline.versions)
-        self._writes.history.append(history_entry(envelope, position, hash_, changed))
-        self._count(record.partition, before, documents.model)
-        if searchable(before) != searchable(documents.model):
-            fresh = not self._baseline.has_search_entry(model_id)
-            self._writes.search.put(model_id, search_entry(documents.model), fresh=fresh)
-
-    def _copy_of_version(self, version_id: str) -> Document | None:
-        found = self._versions.get(version_id)
-        return None if found is None else dict(found)
-
-    def _park_unreadable(self, record: Record) -> None:
-        """What follows a record that can't be decoded may build on it: the model waits, as far as the key names one."""
-        model_id = model_id_in(record.key)
-        if model_id is not None and model_id not in self._parked:
-            self._put_parked(_parked_document(record, model_id, "a record can't be decoded", None, None))
-
-    def _bury_parked(self, record: Record) -> None:
-        self._letters.append(DeadLetter(record, "parked", "an earlier record of this model could not be projected"))
-
-    def _put_parked(self, document: Document) -> None:
-        self._parked[document["_id"]] = self._writes.parked[document["_id"]] = document
-
-    def _count(self, partition: int, before: Document | None, after: Document) -> None:
-        if contribution(before) == contribution(after):
-            return
-        if partition not in self._statistics:
-            self._statistics[partition] = self._baseline.statistics(partition)
-        self._statistics[partition].count(before, -1)
-        self._statistics[partition].count(after, 1)
-
-    def _guard(self, partition: int) -> Guard:
-        if partition not in self._guards:
-            self._guards[partition] = Guard(epoch=self._before[f"log:{partition}"].epoch)
-        return self._guards[partition]
-
     def _epoch_of(self, place: tuple[str, int]) -> int | None:
         """The epoch after the batch, if a record of the log was judged."""
         topic, partition = place
-        return self._guards[partition].epoch if topic == self._log_topic and partition in self._guards else None
+        return self._log.epoch(partition) if topic == self._log_topic else None
 
 
-def _parked_document(
-    record: Record, model_id: str, reason: str, sequence: int | None, head_hash: bytes | None
-) -> Document:
-    """Where a model began to wait, and the head of its stream since; no head if its records can't be judged."""
-    return {
-        "_id": model_id,
-        "reason": reason,
-        "partition": record.partition,
-        "offset": Int64(record.offset),
-        "sequence": None if sequence is None else Int64(sequence),
-        "head_hash": head_hash,
-    }
+def _place_and_offset(letter: DeadLetter) -> tuple[str, int, int]:
+    return letter.record.topic, letter.record.partition, letter.record.offset

@@ -13,17 +13,13 @@ from typing import Any, assert_never
 from bson.int64 import Int64
 
 from tensorfleet.domain import events as e
-from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.domain.evolution import MODEL_FIELDS, merged
+from tensorfleet.domain.fitting import Standing, require_fit
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.envelope import Envelope, Position
 
 Document = dict[str, Any]
 _PATCHED = ("hyperparameters", "metrics", "dataset_info")
-
-
-class Unprojectable(Exception):
-    """An accepted event does not fit the documents; its model is parked."""
 
 
 class ModelDocuments:
@@ -38,19 +34,33 @@ class ModelDocuments:
         self.changed_versions: dict[str, Document] = {}
 
     def apply(self, envelope: Envelope, position: Position, hash_: bytes) -> list[str]:
-        """Project one accepted event; returns the names of the fields that it changed."""
-        event = envelope.event
-        try:
-            changed = self._apply(envelope, event)  # type: ignore[arg-type]
-        except InvalidCommand as error:
-            raise Unprojectable(f"a version number is none: {error.detail}") from error
+        """Project one accepted event; returns the names of the fields that it changed. Unfoldable if it can't be."""
+        require_fit(envelope.event, self._standing, self._knows)  # type: ignore[arg-type]
+        changed = self._apply(envelope, envelope.event)  # type: ignore[arg-type]
+        self.move_to(envelope, position, hash_)
+        return changed
+
+    def move_to(self, envelope: Envelope, position: Position, hash_: bytes) -> None:
+        """The model contains the record now."""
         model = self._live_or_deleted()
         model["updated_at"] = Int64(envelope.occurred_at)
         model["sequence"] = Int64(envelope.sequence)
         model["partition"] = position.partition
         model["offset"] = Int64(position.offset)
         model["head_hash"] = hash_
-        return changed
+
+    @property
+    def _standing(self) -> Standing:
+        if self.model is None:
+            return Standing.NEVER_REGISTERED
+        return Standing.DELETED if self.model["deleted"] else Standing.LIVE
+
+    def _knows(self, number: str) -> bool:
+        """Whether the version exists and is not deleted; those of a registration before are gone with it."""
+        found = self.changed_versions.get(number) or self._find(number)
+        if found is None or self.model is None or found["deleted"]:
+            return False
+        return bool(found["registration"] == self.model["registration"])
 
     def _apply(self, envelope: Envelope, event: e.Event) -> list[str]:
         at = Int64(envelope.occurred_at)
@@ -69,18 +79,19 @@ class ModelDocuments:
             case e.ModelArchived():
                 return self._set_status(event.version, e.Status.ARCHIVED, None, at)
             case e.ModelRestored():
-                self._live_or_deleted()["deleted"] = False
-                return self._set_status(event.version, e.Status.ACTIVE, None, at)
+                model = self._live_or_deleted()
+                version = None if model["deleted"] else event.version
+                model["deleted"] = False
+                return self._set_status(version, e.Status.ACTIVE, None, at)
             case e.ModelDeleted():
                 self._live_or_deleted()["deleted"] = True
                 return ["deleted"]
             case e.ModelVersionDeleted():
                 return self._version_deleted(event, at)
             case e.MetricsReported():
-                self._known_version(event.version)
                 return ["metrics_history"]
             case e.ParkedRecordsDiscarded():
-                return []
+                raise AssertionError("it fits no state: what a discard does, it does to a parked model")
             case _:
                 assert_never(event)
 
@@ -194,8 +205,7 @@ class ModelDocuments:
         return ["versions"]
 
     def _live_or_deleted(self) -> Document:
-        if self.model is None:
-            raise Unprojectable("the model was never registered")
+        assert self.model is not None
         return self.model
 
     def _version(self, number: str, at: Int64) -> Document:
@@ -206,8 +216,7 @@ class ModelDocuments:
 
     def _known_version(self, number: str) -> Document:
         found = self.changed_versions.get(number) or self._find(number)
-        if found is None:
-            raise Unprojectable(f"the model has no version {number}")
+        assert found is not None
         return found
 
 

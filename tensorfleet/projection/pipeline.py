@@ -9,7 +9,8 @@ from typing import Final
 from tensorfleet.events.codec import Codec
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
-from tensorfleet.projection.batch import BatchProjection, DeadLetter, Projected
+from tensorfleet.projection.batch import BatchProjection, Projected
+from tensorfleet.projection.log_projection import DeadLetter
 
 MOST_IN_BATCH: Final = 20_000
 """So many records wait only in a replay. The more there are, the more of their writes fall on the same documents."""

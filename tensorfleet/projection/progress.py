@@ -10,6 +10,11 @@ from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import Checkpoint
 
 
+def running_hash_after(before: bytes, content: bytes) -> bytes:
+    """`content`: of a record of the log the SHA-256 of its value, of a download the value itself."""
+    return hashlib.sha256(before + content).digest()
+
+
 class Progress:
     """Starts at a checkpoint and ends at the next one."""
 
@@ -37,9 +42,9 @@ class Progress:
         self._next_offset += 1
         return True
 
-    def fold(self, counted: bytes) -> None:
-        """Take a record that counts, or its hash, into the running hash."""
-        self._running_hash = hashlib.sha256(self._running_hash + counted).digest()
+    def fold(self, content: bytes) -> None:
+        """Take the next record into the running hash: `content` is that of `running_hash_after`."""
+        self._running_hash = running_hash_after(self._running_hash, content)
 
     def checkpoint(self, epoch: int | None) -> Checkpoint:
         """`epoch`: the current one, or None if it did not change."""

@@ -11,7 +11,8 @@ from tensorfleet.domain.errors import CheckpointTaken, LogUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.projection_store import Checkpoint
-from tensorfleet.projection.batch import DeadLetter, Projected
+from tensorfleet.projection.batch import Projected
+from tensorfleet.projection.log_projection import DeadLetter
 from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
 from tensorfleet.rebuild.log_source import LogSource, require_made_from
 

@@ -54,5 +54,6 @@ def require_made_from(beginnings: Mapping[str, Checkpoint], held: Mapping[str, C
         if here is None or (here.cluster_id, here.topic_id) != (one.cluster_id, one.topic_id):
             raise LogLost(
                 f"Read models were built from another log: {key} is of cluster {one.cluster_id}, topic id "
-                f"{one.topic_id}. Nothing was changed. Restore the log, or use another MONGODB_DB."
+                f"{one.topic_id}. Nothing was changed. If the log was restored from a backup, `tensorfleet adopt-log`; "
+                "else restore it, or use another MONGODB_DB."
             )

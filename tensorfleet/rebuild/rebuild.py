@@ -14,7 +14,7 @@ from tensorfleet.mongo.comparison import Comparison
 from tensorfleet.mongo.generation_lease import GenerationLease
 from tensorfleet.mongo.generation_stores import GenerationStores
 from tensorfleet.progress import Progress
-from tensorfleet.projection.batch import DeadLetter
+from tensorfleet.projection.log_projection import DeadLetter
 from tensorfleet.rebuild.filling import Filling, filling
 from tensorfleet.rebuild.log_source import LogSource, require_made_from
 

@@ -12,9 +12,12 @@ from bson import BSON
 from pymongo import MongoClient
 
 from services.projector.consumer import Projector
+from services.projector.replays import Replays
+from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
+from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.connection import open_store
 from tensorfleet.mongo.projection_store import COLLECTIONS
@@ -62,6 +65,7 @@ def projector_running(
     mongodb_url: str,
     database: str | None = None,
     bury: Callable[[list[Any]], None] = no_dead_letters,
+    codec: Codec = CODEC,
 ) -> Iterator[None]:
     """`database`: instead of one that has the registry's name."""
     identity = prepare_topics(configuration.admin(kafka, "test"), topics.specs, 1)
@@ -69,7 +73,10 @@ def projector_running(
     with open_store(mongodb_url, database or topics.registry) as store:
         store.prepare()
         config = configuration.member(kafka, "test", topics.group("projector"))
-        projector = Projector(config, topics, identity, store, CODEC, Metrics(), bury, stopping.wait)
+        replays = Replays(TopicReader(kafka, topics.log, "test"), codec)
+        projector = Projector(
+            config, topics, identity, store, codec, Metrics(), bury, stopping.wait, lambda: None, replays
+        )
         thread = threading.Thread(target=projector.run)
         thread.start()
         try:

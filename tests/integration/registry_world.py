@@ -14,7 +14,7 @@ from benchmarks.mixed_log import MixedLog
 from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.mongo.generations import Generations
 from tensorfleet.mongo.projection_store import COLLECTIONS
-from tensorfleet.projection.batch import DeadLetter
+from tensorfleet.projection.log_projection import DeadLetter
 from tests.builders import CODEC
 from tests.integration.kafka_world import KafkaWorld
 from tests.integration.projected import Content, no_dead_letters, projector_running, wait_for_checkpoints

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tensorfleet.domain import events as e
-from tensorfleet.domain.evolution import Unfoldable, evolve
+from tensorfleet.domain.evolution import evolve
+from tensorfleet.domain.fitting import Unfoldable
 from tensorfleet.domain.model import INITIAL, Model
 from tests.builders import blob, given, registration
 

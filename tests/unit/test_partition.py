@@ -189,3 +189,55 @@ async def test_a_rejection_says_as_of_where_it_holds(world: World) -> None:
     await asyncio.wait([done], timeout=5)
     error = done.exception()
     assert isinstance(error, ModelNotFound) and error.position == "0:0"
+
+
+@in_loop
+async def test_a_discard_lets_a_parked_model_go_on_from_the_state_before(world: World) -> None:
+    made = world.submit(registration(), name=NAME)
+    world.catch_up()
+    assert made.done()
+    world.place(b"garbage")
+    world.catch_up()
+    refusals = {
+        c.CreateVersion(): "model-parked",
+        c.DiscardParkedRecords(" "): "invalid",
+        c.DiscardParkedRecords("why", 2, 3): "parked-records-changed",
+    }
+    for command, code in refusals.items():
+        done = world.submit(command)
+        await asyncio.wait([done], timeout=5)
+        assert getattr(done.exception(), "code", None) == code
+    discarded, then, twice = (
+        world.submit(c.DiscardParkedRecords("nobody can read it", 2, 2), "key"),
+        world.submit(c.CreateVersion()),
+        world.submit(c.DiscardParkedRecords("again")),
+    )
+    world.catch_up()
+    world.catch_up()
+    await asyncio.wait([twice], timeout=5)
+    assert (discarded.result().event_type, then.result().version) == ("ParkedRecordsDiscarded", "v1.1")
+    assert getattr(twice.exception(), "code", None) == "nothing-parked"
+    again = await world.submit(c.DiscardParkedRecords("nobody can read it", 2, 2), "key")
+    assert (again.replayed, again.position) == (True, discarded.result().position)
+
+
+@in_loop
+async def test_what_a_record_overtakes_that_nobody_can_read_is_answered_with_what_is_known(world: World) -> None:
+    world.submit(registration(), name=NAME)
+    world.catch_up()
+    update = world.submit(c.CreateVersion())
+    sent = world.log.records.pop()
+    world.place(b"garbage")
+    world.log.records.append(sent)
+    world.catch_up()
+    assert getattr(update.exception(), "code", None) == "outcome-unknown"
+    discard = world.submit(c.DiscardParkedRecords("why"))
+    sent = world.log.records.pop()
+    world.place(b"garbage")
+    world.log.records.append(sent)
+    world.catch_up()
+    assert getattr(discard.exception(), "code", None) == "parked-records-changed"
+    second = world.submit(c.DiscardParkedRecords("why"))
+    world.catch_up()
+    assert second.result().event_type == "ParkedRecordsDiscarded"
+    assert world.partition.state is State.OWNING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from tensorfleet.domain.evolution import Unfoldable
+from tensorfleet.domain.fitting import Unfoldable
 from tensorfleet.domain.names import MODEL_ID
 from tests.faults.checker.folded import FoldedLog
 from tests.faults.checker.history import History, Operation, Outcome, Read
