@@ -12,9 +12,9 @@ from pathlib import Path
 
 import uvloop
 
-from tests.faults.run import run
-from tests.faults.schedule import schedule
-from tests.faults.world import Plan
+from tests.faults.campaign.run import run
+from tests.faults.campaign.schedule import schedule
+from tests.faults.world.world import Plan
 
 
 def main() -> int:

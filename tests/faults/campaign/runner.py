@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.faults.faults import Fault
-from tests.faults.recorder import now
-from tests.faults.world import World
+from tests.faults.campaign.faults import Fault
+from tests.faults.load.recorder import now
+from tests.faults.world.world import World
 
 RECOVERY_SECONDS = 150.0
 SETTLE_SECONDS = 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-from tests.faults.environment_faults import (
+from tests.faults.campaign.environment_faults import (
     CutLink,
     DelayLink,
     FullDisk,
@@ -14,7 +14,7 @@ from tests.faults.environment_faults import (
     RebalanceStorm,
     WrongClock,
 )
-from tests.faults.faults import (
+from tests.faults.campaign.faults import (
     Fault,
     FreezeLeader,
     FreezeServer,

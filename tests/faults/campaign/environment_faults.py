@@ -10,8 +10,8 @@ from pathlib import Path
 from confluent_kafka import Consumer
 
 from tensorfleet.kafka import configuration
-from tests.faults.faults import Fault
-from tests.faults.world import World
+from tests.faults.campaign.faults import Fault
+from tests.faults.world.world import World
 
 _LIBFAKETIME = (
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",

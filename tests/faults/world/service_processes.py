@@ -14,7 +14,7 @@ from devstack.commands import last_lines
 from devstack.ports import HOST
 from devstack.processes import Lifetime, ProcessIdentity, spawn
 from devstack.services import REPOSITORY, service_command
-from tests.faults.http_client import HttpClient, NoAnswer
+from tests.faults.load.http_client import HttpClient, NoAnswer
 
 UP_SECONDS = 90.0
 _RESTART_SECONDS = 0.5

@@ -22,8 +22,8 @@ from tensorfleet.kafka import configuration
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import COLLECTIONS
 from tests.faults.checker.observations import Documents, FeedRecord, LogRecord, Observations, StoredObject
-from tests.faults.log_reader import read_topic
-from tests.faults.replay import replayed
+from tests.faults.world.log_reader import read_topic
+from tests.faults.world.replay import replayed
 
 QUIET_SECONDS = 120.0
 _POLL_SECONDS = 0.1

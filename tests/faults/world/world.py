@@ -15,12 +15,12 @@ from devstack.ports import free_ports
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
-from tests.faults.collect import Place
-from tests.faults.load import Load, Shape
-from tests.faults.log_reader import LogWatch
-from tests.faults.recorder import Recorder
-from tests.faults.servers import Servers
-from tests.faults.service_processes import Service, Services
+from tests.faults.load.load import Load, Shape
+from tests.faults.load.recorder import Recorder
+from tests.faults.world.collect import Place
+from tests.faults.world.log_reader import LogWatch
+from tests.faults.world.servers import Servers
+from tests.faults.world.service_processes import Service, Services
 
 REGISTRY = "faults"
 
