@@ -38,7 +38,7 @@ async def run(plan: Plan, faults: Iterable[Fault], seconds: float) -> Report:
 
 def _judge(world: World, injected: Sequence[Injected], failures: Sequence[str]) -> Report:
     try:
-        wait_until_quiet(world.place)
+        wait_until_quiet(world.place, world.plan.patience_seconds)
     except NeverQuiet as error:
         failures = [*failures, str(error)]
     world.watch.stop()

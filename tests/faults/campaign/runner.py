@@ -11,7 +11,6 @@ from tests.faults.campaign.faults import Fault
 from tests.faults.load.recorder import now
 from tests.faults.world.world import World
 
-RECOVERY_SECONDS = 150.0
 SETTLE_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
@@ -77,12 +76,14 @@ async def _inject(world: World, fault: Fault) -> Injected:
 
 
 async def until_recovered(world: World, since: float, what: str) -> None:
-    deadline = time.monotonic() + RECOVERY_SECONDS
+    deadline = time.monotonic() + world.plan.patience_seconds
     while not world.recorder.is_served_since(since):
         world.load.check()
         if time.monotonic() > deadline:
             recorder = world.recorder
             served = {n: f"{now() - times[-1]:.0f} s ago" for n, times in recorder.served.items() if times}
             visible = {n: f"{now() - times[-1]:.0f} s ago" for n, times in recorder.visible.items() if times}
-            raise NotRecovered(f"{RECOVERY_SECONDS} s after {what}: last served {served}, visible {visible}")
+            raise NotRecovered(
+                f"{world.plan.patience_seconds:.0f} s after {what}: last served {served}, visible {visible}"
+            )
         await asyncio.sleep(_POLL_SECONDS)

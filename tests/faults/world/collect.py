@@ -25,7 +25,6 @@ from tests.faults.checker.observations import Documents, FeedRecord, LogRecord, 
 from tests.faults.world.log_reader import read_topic
 from tests.faults.world.replay import replayed
 
-QUIET_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 
 
@@ -49,13 +48,16 @@ class NeverQuiet(Exception):
     """Something downstream of the log did not reach its end in time."""
 
 
-def wait_until_quiet(place: Place) -> None:
-    """Until the read models hold the whole log and all downloads, and the publisher has done all of the log."""
-    deadline = time.monotonic() + QUIET_SECONDS
+def wait_until_quiet(place: Place, seconds: float) -> None:
+    """Until the read models hold the whole log and all downloads, and the publisher has done all of the log.
+
+    NeverQuiet after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
     admin = AdminClient(configuration.admin({"bootstrap.servers": place.bootstrap}, "fault-observer"))
     while (missing := _missing(admin, place)) != "":
         if time.monotonic() > deadline:
-            raise NeverQuiet(f"{QUIET_SECONDS:.0f} s after the load {missing}")
+            raise NeverQuiet(f"{seconds:.0f} s after the load {missing}")
         time.sleep(_POLL_SECONDS)
 
 
@@ -67,7 +69,7 @@ def _missing(admin: AdminClient, place: Place) -> str:
         for number, end in ends[name].items():
             if found.get(f"{short}:{number}", 0) < end:
                 return f"the read models contain {short}:{number} up to {found.get(f'{short}:{number}')} of {end}"
-    for number, reached in _published(admin, place).items():
+    for number, reached in published(admin, place).items():
         if reached < ends[place.topics.log][number]:
             return f"the publisher is at {reached} of {ends[place.topics.log][number]} in partition {number}"
     return ""
@@ -78,10 +80,11 @@ def _ends(admin: AdminClient, topic: str, partitions: int) -> dict[int, int]:
     return {one.partition: future.result(30).offset for one, future in admin.list_offsets(asked).items()}
 
 
-def _published(admin: AdminClient, place: Place) -> dict[int, int]:
+def published(admin: AdminClient, place: Place, *, stable: bool = True) -> dict[int, int]:
+    """By partition, how much of the log the publisher has done; `stable`: once no transaction is about to tell more."""
     partitions = [TopicPartition(place.topics.log, number) for number in range(place.partitions)]
     group = ConsumerGroupTopicPartitions(place.topics.group("publisher"), partitions)
-    (future,) = admin.list_consumer_group_offsets([group], require_stable=True).values()
+    (future,) = admin.list_consumer_group_offsets([group], require_stable=stable).values()
     return {one.partition: max(0, one.offset) for one in future.result(30).topic_partitions}
 
 
