@@ -83,6 +83,7 @@ class Settings(LogSettings, BlobSettings, ReadModelSettings):
     log_format: Literal["json", "text"] = "json"
     cors_origins: str = ""
     advertised_url: str = ""
+    instance_name: str = ""
 
     @property
     def own_url(self) -> str:

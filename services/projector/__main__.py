@@ -40,7 +40,7 @@ async def main(settings: Settings) -> None:
         store = live.current()
         await asyncio.to_thread(store.prepare)
         projector = Projector(
-            configuration.member(settings.kafka, client_id, topics.group("projector")),
+            configuration.member(settings.kafka, client_id, topics.group("projector"), settings.instance_name),
             topics,
             identity,
             store,

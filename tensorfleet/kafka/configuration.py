@@ -40,14 +40,19 @@ def reader(kafka: Mapping[str, str], client_id: str) -> Config:
     }
 
 
-def member(kafka: Mapping[str, str], client_id: str, group: str) -> Config:
-    """A group member. What it is assigned is a licence; where it starts reading is decided elsewhere."""
+def member(kafka: Mapping[str, str], client_id: str, group: str, instance_name: str = "") -> Config:
+    """A group member. What it is assigned is a licence; where it starts reading is decided elsewhere.
+
+    With an `instance_name` that it alone has, and keeps when it is started again, it gets its partitions back at once
+    after a crash, instead of when its session has run out; and an orderly stop leaves them with it for so long.
+    """
     return {
         **reader(kafka, client_id),
         "group.id": group,
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": 6000,
         "heartbeat.interval.ms": 500,
+        **({"group.instance.id": instance_name} if instance_name else {}),
     }
 
 

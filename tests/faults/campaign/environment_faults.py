@@ -16,8 +16,12 @@ class DelayLink(Fault):
     """Every packet between the services and a server comes a little later."""
 
     def __init__(self, target: str, seconds: float, delay_seconds: float) -> None:
-        super().__init__(f"a delay of {1000 * delay_seconds:.0f} ms before", target, seconds)
+        super().__init__("delaying of everything to and from", target, seconds)
         self._delay = delay_seconds
+
+    @property
+    def name(self) -> str:
+        return f"{super().name} by {1000 * self._delay:.0f} ms"
 
     async def inject(self, world: World) -> None:
         world.servers.links[self.target].delay(self._delay)

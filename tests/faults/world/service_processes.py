@@ -50,7 +50,8 @@ class Service:
     def start(self) -> None:
         self.wanted = True
         url = f"http://{HOST}:{self.port}"
-        environment = {**self._environment, "PORT": str(self.port), "ADVERTISED_URL": url, **self.overrides}
+        own = {"PORT": str(self.port), "ADVERTISED_URL": url, "INSTANCE_NAME": self.name}
+        environment = {**self._environment, **own, **self.overrides}
         command = service_command(self.kind)
         self._child = spawn(command, self.log, environment, REPOSITORY, Lifetime.KILLED_WITH_PARENT)
 

@@ -35,7 +35,7 @@ class Plan:
     directory: Path
     seed: int
     instances: int = 1
-    disk_bytes: int = 1_000_000_000
+    disk_bytes: int = 3_000_000_000
     patience_seconds: float = 150.0
     shape: Shape = field(default_factory=Shape)
 
