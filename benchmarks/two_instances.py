@@ -1,4 +1,4 @@
-"""Two command APIs that share the partitions, beside one: versions created over HTTP, by clients that spread over both."""
+"""Two command APIs that share the partitions, beside one: versions created by clients that spread over both."""
 
 from __future__ import annotations
 
