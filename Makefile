@@ -7,7 +7,7 @@ MINUTES ?= 30
 INSTANCES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset test lint bench faults lock
+.PHONY: help install up down status logs reset test lint bench faults mutants lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ bench: $(STAMP) ## measure, on servers of its own
 faults: $(STAMP) ## half an hour of faults under load; other lengths: make faults MINUTES=5 SEED=1 INSTANCES=2
 	@$(BIN)/python -m devstack install
 	$(BIN)/python -m tests.faults --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) --instances $(INSTANCES)
+
+mutants: $(STAMP) ## plant bugs, one after the other, and show that a run of the fault suite finds each (half an hour)
+	@$(BIN)/python -m devstack install
+	tests/faults/mutants.sh
 
 LOCK = $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --no-emit-find-links --no-emit-index-url --strip-extras
 

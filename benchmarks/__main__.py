@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import create_version, files, idle_memory, owner_start, rebuild, replay, visibility
+from benchmarks import create_version, files, idle_memory, owner_start, rebuild, replay, two_instances, visibility
 from benchmarks.table import Row, render
 from devstack.stack import NativeStack
 from tensorfleet.process import tune_interpreter
@@ -16,6 +16,7 @@ from tensorfleet.process import tune_interpreter
 FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "idle_memory": idle_memory.measure,
     "create_version": create_version.measure,
+    "two_instances": two_instances.measure,
     "visibility": visibility.measure,
     "replay": replay.measure,
     "rebuild": rebuild.measure,

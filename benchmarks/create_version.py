@@ -36,7 +36,7 @@ def measure(stack: NativeStack) -> Iterator[Row]:
         yield from uvloop.run(_beside_bare(stack, registry))
     with Registry(stack, "commands-all", ALL) as registry:
         busy = uvloop.run(_api_rounds(registry, 64))
-    rate, latency = _summary(busy)
+    rate, latency = summary(busy)
     yield Row("create version, 64 at once, projector and publisher at work", f"{rate:,.0f}/s, {latency}")
 
 
@@ -53,7 +53,7 @@ async def _beside_bare(stack: NativeStack, registry: Registry) -> list[Row]:
         for _ in range(ROUNDS):
             bare.append(await _bare_round(producer, topics, sample, concurrency))
             api.append(await _api_round(registry, concurrency))
-        (rate, latency), (bare_rate, bare_latency) = _summary(api), _summary(bare)
+        (rate, latency), (bare_rate, bare_latency) = summary(api), summary(bare)
         share = rate / bare_rate
         limit, met = (f">= {GOAL:.0%} of bare", share >= GOAL) if concurrency == 64 else ("", None)
         measured = f"{rate:,.0f}/s, {latency} ({share:.0%})"
@@ -81,7 +81,7 @@ async def _api_round(registry: Registry, concurrency: int, seconds: float = SECO
         await connections[worker].command(f"/api/v1/models/{model_id}/versions", body)
 
     try:
-        return await _load(create, concurrency, seconds)
+        return await load(create, concurrency, seconds)
     finally:
         for one in connections:
             await one.__aexit__(None, None, None)
@@ -92,10 +92,10 @@ async def _bare_round(producer: LoopProducer, topics: Topics, sample: Message, c
         partition = (worker + turn) % topics.partitions
         await producer.append_and_wait(topics.log, partition, sample.key(), sample.value(), sample.headers())
 
-    return await _load(produce, concurrency, SECONDS)
+    return await load(produce, concurrency, SECONDS)
 
 
-async def _load(act: Callable[[int, int], Awaitable[None]], concurrency: int, seconds: float) -> Load:
+async def load(act: Callable[[int, int], Awaitable[None]], concurrency: int, seconds: float) -> Load:
     took: list[float] = []
     began = time.perf_counter()
 
@@ -110,7 +110,7 @@ async def _load(act: Callable[[int, int], Awaitable[None]], concurrency: int, se
     return Load(len(took) / (time.perf_counter() - began), took)
 
 
-def _summary(rounds: list[Load]) -> tuple[float, str]:
+def summary(rounds: list[Load]) -> tuple[float, str]:
     """The median rate, and the percentiles of all rounds together."""
     return median(one.per_second for one in rounds), milliseconds([took for one in rounds for took in one.seconds])
 

@@ -20,7 +20,7 @@ ALL = ("gateway", "projector", "publisher")
 
 
 class Registry:
-    """A context manager: inside, the named services run and are ready."""
+    """A context manager: inside, the named services run and are ready. What follows a dot tells instances apart."""
 
     def __init__(
         self, stack: NativeStack, name: str, services: Sequence[str] = ALL, ready_seconds: float = _READY_SECONDS
@@ -72,7 +72,8 @@ class Registry:
             port = self.ports[service] = probe.getsockname()[1]
         environment = service_environment({**self._settings, "PORT": str(port)})
         log = self._logs / f"{service}.log"
-        process = spawn(service_command(service), log, environment, REPOSITORY, Lifetime.KILLED_WITH_PARENT)
+        command = service_command(service.partition(".")[0])
+        process = spawn(command, log, environment, REPOSITORY, Lifetime.KILLED_WITH_PARENT)
         self.pids[service] = process.pid
 
     def _await_ready(self, service: str) -> None:

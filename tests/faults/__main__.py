@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import re
 import shutil
@@ -12,9 +13,9 @@ from pathlib import Path
 
 import uvloop
 
-from tests.faults.run import run
-from tests.faults.schedule import schedule
-from tests.faults.world import Plan
+from tests.faults.campaign.run import run
+from tests.faults.campaign.schedule import schedule
+from tests.faults.world.world import Plan
 
 
 def main() -> int:
@@ -24,9 +25,11 @@ def main() -> int:
     faults = schedule(arguments.instances, seed)
     if arguments.only:
         faults = (one for one in faults if re.search(arguments.only, one.name))
+    faults = itertools.islice(faults, arguments.faults)
     directory = Path(tempfile.mkdtemp(prefix="tensorfleet-faults-"))
+    plan = Plan(directory, seed, arguments.instances, patience_seconds=arguments.patience)
     try:
-        done = uvloop.run(run(Plan(directory, seed, arguments.instances), faults, 60 * arguments.minutes))
+        done = uvloop.run(run(plan, faults, 60 * arguments.minutes))
     finally:
         if arguments.keep:
             print(f"logs and data: {directory}")
@@ -42,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="of the schedule and the load; printed, to run it again")
     parser.add_argument("--instances", type=int, default=1, help="how many command APIs (default: 1)")
     parser.add_argument("--only", default="", help="only faults whose name this pattern is found in")
+    parser.add_argument("--faults", type=int, help="end after so many of them (default: when the time is over)")
+    parser.add_argument("--patience", type=float, default=150.0, help="seconds until all must be served again")
     parser.add_argument("--keep", action="store_true", help="keep the logs and data, and say where")
     return parser
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.faults.environment_faults import FullDisk
-from tests.faults.faults import FreezeService, KillServer, KillService
-from tests.faults.run import run
-from tests.faults.world import Plan
+from tests.faults.campaign.environment_faults import FullDisk
+from tests.faults.campaign.faults import FreezeService, KillServer, KillService
+from tests.faults.campaign.run import run
+from tests.faults.world.world import Plan
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -12,6 +12,7 @@ import pytest
 from bson import BSON
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import BulkWriteError
 
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
@@ -248,6 +249,17 @@ def test_a_projector_that_was_overtaken_writes_nothing(worlds: Any) -> None:
     world.checkpoints = frozen
     with pytest.raises(CheckpointTaken):
         world.project(log)
+    assert world.content() == before
+
+
+def test_a_batch_that_fails_halfway_moves_no_checkpoint(worlds: Any) -> None:
+    world, log = worlds(), records(lifecycle(["one"]).values)
+    world.project(log[:3])
+    done = BatchProjection(world.store, CODEC, LOG, world.checkpoints).project(log)
+    done.writes.history.append(done.writes.history[0])
+    before = world.content()
+    with pytest.raises(BulkWriteError):
+        world.store.commit(done.writes)
     assert world.content() == before
 
 

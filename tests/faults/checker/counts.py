@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import bson
@@ -17,20 +17,26 @@ from tests.faults.checker.violations import Kind, Violation
 
 
 def check_counts(history: History, seen: Observations, log: FoldedLog) -> Iterator[Violation]:
-    recorded = Counter(_downloaded_model(record) for record in seen.downloads)
-    yield from _check_downloads(history, recorded)
+    places = _downloads_by_model(seen.downloads)
+    recorded = Counter({model_id: len(events) for model_id, events in places.items()})
+    yield from _check_downloads(history, recorded, places)
     yield from _check_counters(seen, recorded)
     yield from _check_statistics(seen, log)
     for key in seen.documents.get("parked", {}):
         yield Violation(Kind.PARKED, str(key), "the projector parked it")
 
 
-def _downloaded_model(record: LogRecord) -> str:
-    envelope = CODEC.decode(record.value or b"")
-    return envelope.model_id if isinstance(envelope.event, ModelDownloaded) else "?"
+def _downloads_by_model(downloads: Iterable[LogRecord]) -> dict[str, list[str]]:
+    """Event id and position of each."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for record in downloads:
+        one = CODEC.decode(record.value or b"")
+        model_id = one.model_id if isinstance(one.event, ModelDownloaded) else "?"
+        found[model_id].append(f"{one.event_id} at {record.position}")
+    return found
 
 
-def _check_downloads(history: History, recorded: Counter[str]) -> Iterator[Violation]:
+def _check_downloads(history: History, recorded: Counter[str], places: dict[str, list[str]]) -> Iterator[Violation]:
     complete = Counter(one.model_id for one in history.downloads if one.complete)
     begun = Counter(one.model_id for one in history.downloads if not one.refused)
     for model_id in sorted({*complete, *recorded}):
@@ -38,7 +44,7 @@ def _check_downloads(history: History, recorded: Counter[str]) -> Iterator[Viola
             text = f"{complete[model_id]} arrived, {recorded[model_id]} are on record"
             yield Violation(Kind.DOWNLOAD_LOST, model_id, text)
         if recorded[model_id] > begun[model_id]:
-            text = f"{begun[model_id]} began, {recorded[model_id]} are on record"
+            text = f"{begun[model_id]} began, {recorded[model_id]} are on record: {', '.join(places[model_id])}"
             yield Violation(Kind.DOWNLOAD_INVENTED, model_id, text)
 
 

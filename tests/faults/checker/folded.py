@@ -1,4 +1,4 @@
-"""The log as the registry's own guard and fold understand it."""
+"""The log as the rules understand it: which events count, in which order, and the models that they make."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tensorfleet.domain.guard import Verdict
-from tensorfleet.events.catalogue import Catalogue
-from tensorfleet.events.codec import Codec
 from tensorfleet.events.envelope import Position
-from tensorfleet.events.fold import LogFold
 from tests.faults.checker.observations import LogRecord
+from tests.faults.checker.rules import ACCEPTED, CODEC, RuledPartition
 
-CODEC = Codec(Catalogue())
+__all__ = ["CODEC", "Accepted", "FoldedLog"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class FoldedLog:
     accepted: list[Accepted] = field(default_factory=list)
     by_command: dict[str, list[Accepted]] = field(default_factory=lambda: defaultdict(list))
     by_model: dict[str, list[Accepted]] = field(default_factory=lambda: defaultdict(list))
-    folds: dict[int, LogFold] = field(default_factory=dict)
+    folds: dict[int, RuledPartition] = field(default_factory=dict)
     verdicts: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -43,12 +40,11 @@ class FoldedLog:
         return log
 
     def _add(self, record: LogRecord) -> None:
-        number, offset = record.position.partition, record.position.offset
-        judged = self.folds.setdefault(number, LogFold(CODEC)).apply(offset, None, record.value)
-        self.verdicts[judged.verdict or "unreadable"] += 1
-        if judged.verdict is not Verdict.ACCEPTED or judged.envelope is None:
+        partition = self.folds.setdefault(record.position.partition, RuledPartition())
+        verdict, one = partition.take(record.value or b"")
+        self.verdicts[verdict] += 1
+        if verdict != ACCEPTED or one is None:
             return
-        one = judged.envelope
         accepted = Accepted(record.position, one.sequence, one.model_id, one.command_id, record.value or b"")
         self.accepted.append(accepted)
         self.by_command[one.command_id].append(accepted)

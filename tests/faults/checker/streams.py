@@ -60,8 +60,11 @@ def _check_content(one: Operation, timeline: Timeline, number: int) -> Iterator[
 
 
 def _check_nothing(one: Operation, timeline: Timeline, demands: Demands) -> Iterator[Violation]:
-    """Acknowledged without an event: right only if what it asked for was already so."""
-    window = timeline.window(one.last.sent_at, one.last.ended_at)
+    """Acknowledged without an event: right only if what it asked for was already so.
+
+    At any time since it was first asked for: a retry gets the first answer again, which nobody may have heard.
+    """
+    window = timeline.window(one.sent_at, one.last.ended_at)
     fulfilled = [number for number in window if timeline.decision(one.command, number) is None]
     if fulfilled:
         demands.note(one, fulfilled[0])

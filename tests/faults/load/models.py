@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from tensorfleet.domain import commands as c
 from tensorfleet.domain.names import model_id_of, partition_of
-from tests.faults import requests
 from tests.faults.checker.history import Operation
-from tests.faults.requests import Request
+from tests.faults.load import requests
+from tests.faults.load.requests import Request
 
 MOST_COMMANDS = 40
 FEWEST_MODELS, MOST_MODELS = 8, 24

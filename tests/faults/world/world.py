@@ -15,24 +15,28 @@ from devstack.ports import free_ports
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
-from tests.faults.collect import Place
-from tests.faults.load import Load, Shape
-from tests.faults.log_reader import LogWatch
-from tests.faults.recorder import Recorder
-from tests.faults.servers import Servers
-from tests.faults.service_processes import Service, Services
+from tests.faults.load.load import Load, Shape
+from tests.faults.load.recorder import Recorder
+from tests.faults.world.collect import Place
+from tests.faults.world.log_reader import LogWatch
+from tests.faults.world.servers import Servers
+from tests.faults.world.service_processes import Service, Services
 
 REGISTRY = "faults"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`instances` is how many command APIs there are; `disk_bytes` what MinIO gets if a tmpfs can be mounted."""
+    """`instances` is how many command APIs there are; `disk_bytes` what MinIO gets if a tmpfs can be mounted.
+
+    `patience_seconds`: how long everything may take to be served again, and the rest to follow when the load has ended.
+    """
 
     directory: Path
     seed: int
     instances: int = 1
-    disk_bytes: int = 1_000_000_000
+    disk_bytes: int = 3_000_000_000
+    patience_seconds: float = 150.0
     shape: Shape = field(default_factory=Shape)
 
 
@@ -45,7 +49,7 @@ class World:
     recorder: Recorder
     place: Place
     disk: Disk | None
-    instances: int
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ async def running(plan: Plan) -> AsyncIterator[World]:
         load.start()
         stack.push_async_callback(load.abandon)
         place = _place(servers, topics)
-        yield World(servers, services, watch, load, recorder, place, disk, plan.instances)
+        yield World(servers, services, watch, load, recorder, place, disk, plan)
 
 
 def _instances(plan: Plan, servers: Servers) -> list[Service]:

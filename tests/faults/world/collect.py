@@ -25,10 +25,9 @@ from tensorfleet.kafka.records import Record
 from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.mongo.projection_store import COLLECTIONS
 from tests.faults.checker.observations import Documents, FeedRecord, LogRecord, Observations, StoredObject
-from tests.faults.log_reader import read_topic
-from tests.faults.replay import replayed
+from tests.faults.world.log_reader import read_topic
+from tests.faults.world.replay import replayed
 
-QUIET_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 
 
@@ -55,13 +54,16 @@ class NeverQuiet(Exception):
     """Something downstream of the log did not reach its end in time."""
 
 
-def wait_until_quiet(place: Place) -> None:
-    """Until the read models hold the whole log and all downloads, and the publisher has done all of the log."""
-    deadline = time.monotonic() + QUIET_SECONDS
+def wait_until_quiet(place: Place, seconds: float) -> None:
+    """Until the read models hold the whole log and all downloads, and the publisher has done all of the log.
+
+    NeverQuiet after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
     admin = AdminClient(configuration.admin({"bootstrap.servers": place.bootstrap}, "fault-observer"))
     while (missing := _missing(admin, place)) != "":
         if time.monotonic() > deadline:
-            raise NeverQuiet(f"{QUIET_SECONDS:.0f} s after the load {missing}")
+            raise NeverQuiet(f"{seconds:.0f} s after the load {missing}")
         time.sleep(_POLL_SECONDS)
 
 

@@ -14,7 +14,7 @@ from devstack.commands import last_lines
 from devstack.ports import HOST
 from devstack.processes import Lifetime, ProcessIdentity, spawn
 from devstack.services import REPOSITORY, service_command
-from tests.faults.http_client import HttpClient, NoAnswer
+from tests.faults.load.http_client import HttpClient, NoAnswer
 
 UP_SECONDS = 90.0
 _RESTART_SECONDS = 0.5
@@ -50,7 +50,8 @@ class Service:
     def start(self) -> None:
         self.wanted = True
         url = f"http://{HOST}:{self.port}"
-        environment = {**self._environment, "PORT": str(self.port), "ADVERTISED_URL": url, **self.overrides}
+        own = {"PORT": str(self.port), "ADVERTISED_URL": url}
+        environment = {**self._environment, **own, **self.overrides}
         command = service_command(self.kind)
         self._child = spawn(command, self.log, environment, REPOSITORY, Lifetime.KILLED_WITH_PARENT)
 

@@ -1,32 +1,27 @@
-"""Faults of what lies between and below the processes: the network, the disk, the clock, the consumer group."""
+"""Faults of what lies between and below the processes: the network, the disk, the consumer group."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-from pathlib import Path
 
 from confluent_kafka import Consumer
 
 from tensorfleet.kafka import configuration
-from tests.faults.faults import Fault
-from tests.faults.world import World
-
-_LIBFAKETIME = (
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
-    "/usr/lib64/faketime/libfaketime.so.1",
-    "/usr/lib/faketime/libfaketime.so.1",
-)
+from tests.faults.campaign.faults import Fault
+from tests.faults.world.world import World
 
 
 class DelayLink(Fault):
     """Every packet between the services and a server comes a little later."""
 
     def __init__(self, target: str, seconds: float, delay_seconds: float) -> None:
-        super().__init__(f"a delay of {1000 * delay_seconds:.0f} ms before", target, seconds)
+        super().__init__("delaying of everything to and from", target, seconds)
         self._delay = delay_seconds
+
+    @property
+    def name(self) -> str:
+        return f"{super().name} by {1000 * self._delay:.0f} ms"
 
     async def inject(self, world: World) -> None:
         world.servers.links[self.target].delay(self._delay)
@@ -88,38 +83,6 @@ class FullDisk(Fault):
     async def heal(self, world: World) -> None:
         assert world.disk is not None
         await asyncio.to_thread(world.disk.empty)
-
-
-class WrongClock(Fault):
-    """One process is started again with a clock that is off, and again with the right one."""
-
-    def __init__(self, target: str, seconds: float, offset: str) -> None:
-        super().__init__(f"a clock {offset} off for", target, seconds)
-        self._offset = offset
-
-    def skipped_because(self, world: World) -> str | None:
-        return None if libfaketime() else "libfaketime is missing (Debian: apt-get install libfaketime)"
-
-    async def inject(self, world: World) -> None:
-        """The monotonic clock stays right: time-outs are no matter of the date."""
-        library = str(libfaketime())
-        faked = {"LD_PRELOAD": library, "FAKETIME": self._offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        await self._restart(world, faked)
-
-    async def heal(self, world: World) -> None:
-        await self._restart(world, {})
-
-    async def _restart(self, world: World, overrides: dict[str, str]) -> None:
-        service = world.services.by_name[self.target]
-        await service.stop()
-        service.overrides = overrides
-        service.start()
-
-
-def libfaketime() -> Path | None:
-    """LIBFAKETIME names it where it is not in one of the usual places."""
-    places = [os.environ["LIBFAKETIME"]] if "LIBFAKETIME" in os.environ else _LIBFAKETIME
-    return next((path for path in map(Path, places) if path.exists()), None)
 
 
 class RebalanceStorm(Fault):

@@ -15,7 +15,8 @@ from tests.faults.checker.history import Download, History, Operation, Outcome, 
 class Recorder:
     """`served` and `visible`: when commands of a partition were acknowledged, and acknowledged as projected.
 
-    `asked_served`, `asked_visible`: when the newest request was sent that got such an answer.
+    `asked_served`, `asked_visible`: when the newest request was sent that got such an answer. Retries do not count: any
+    instance that has read a command answers them, even while nobody can carry one out.
     """
 
     partitions: int
@@ -31,7 +32,7 @@ class Recorder:
     def add(self, one: Operation) -> None:
         self.operations.append(one)
         self.answers.update(f"{attempt.status} {attempt.code}".strip() for attempt in one.attempts)
-        if one.last.acknowledged:
+        if one.last.acknowledged and len(one.attempts) == 1:
             number = partition_of(one.model_id, self.partitions)
             self.served[number].append(one.last.ended_at)
             self.asked_served[number] = max(self.asked_served[number], one.last.sent_at)

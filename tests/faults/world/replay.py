@@ -17,14 +17,14 @@ from tensorfleet.projection.batch import BatchProjection
 from tests.faults.checker.observations import Documents
 
 if TYPE_CHECKING:
-    from tests.faults.collect import Place
+    from tests.faults.world.collect import Place
 
 BATCH = 777
 
 
 def replayed(place: Place, log: Sequence[Record], downloads: Sequence[Record]) -> Documents:
     """The documents that come out; the database stays, for whoever wants to look at a difference."""
-    from tests.faults.collect import documents
+    from tests.faults.world.collect import documents
 
     database = f"{place.database}-replay"
     with open_store(place.mongodb_url, database) as store:

@@ -17,7 +17,7 @@ from devstack.ports import HOST, free_ports
 from devstack.processes import Lifetime
 from devstack.server import Server, ServerProcess
 from tensorfleet.kafka import configuration
-from tests.faults.proxy import Link
+from tests.faults.world.proxy import Link
 
 BROKERS = (1, 2, 3)
 

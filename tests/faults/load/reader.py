@@ -10,9 +10,9 @@ import orjson
 
 from tensorfleet.events.envelope import Position
 from tests.faults.checker.history import Download, Read
-from tests.faults.http_client import HttpClient, NoAnswer
-from tests.faults.models import Known
-from tests.faults.recorder import Recorder, now
+from tests.faults.load.http_client import HttpClient, NoAnswer
+from tests.faults.load.models import Known
+from tests.faults.load.recorder import Recorder, now
 
 READ_SECONDS, FILE_SECONDS = 6.0, 15.0
 

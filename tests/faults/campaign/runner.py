@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.faults.faults import Fault
-from tests.faults.recorder import now
-from tests.faults.world import World
+from tests.faults.campaign.faults import Fault
+from tests.faults.load.recorder import now
+from tests.faults.world.world import World
 
-RECOVERY_SECONDS = 150.0
 SETTLE_SECONDS = 2.0
+_START_SECONDS = 150.0
 _POLL_SECONDS = 0.05
 
 
@@ -46,7 +46,7 @@ class Injected:
 
 async def inject_all(world: World, faults: Iterable[Fault], until: float, done: list[Injected]) -> None:
     """One by one into `done`, until the faults or the time (of the monotonic clock) run out. NotRecovered."""
-    await until_recovered(world, now(), "the start")
+    await until_recovered(world, now(), "the start", _START_SECONDS)
     for fault in faults:
         if time.monotonic() >= until:
             break
@@ -72,17 +72,17 @@ async def _inject(world: World, fault: Fault) -> Injected:
     finally:
         await fault.heal(world)
     healed_at = now()
-    await until_recovered(world, healed_at, fault.name)
+    await until_recovered(world, healed_at, fault.name, world.plan.patience_seconds)
     return Injected(fault, began_at, healed_at, now())
 
 
-async def until_recovered(world: World, since: float, what: str) -> None:
-    deadline = time.monotonic() + RECOVERY_SECONDS
+async def until_recovered(world: World, since: float, what: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while not world.recorder.is_served_since(since):
         world.load.check()
         if time.monotonic() > deadline:
             recorder = world.recorder
             served = {n: f"{now() - times[-1]:.0f} s ago" for n, times in recorder.served.items() if times}
             visible = {n: f"{now() - times[-1]:.0f} s ago" for n, times in recorder.visible.items() if times}
-            raise NotRecovered(f"{RECOVERY_SECONDS} s after {what}: last served {served}, visible {visible}")
+            raise NotRecovered(f"{seconds:.0f} s after {what}: last served {served}, visible {visible}")
         await asyncio.sleep(_POLL_SECONDS)

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tests.faults.campaign.runner import Injected
 from tests.faults.checker import Kind, Violation
 from tests.faults.checker.folded import FoldedLog
 from tests.faults.checker.history import Outcome
-from tests.faults.runner import Injected
-from tests.faults.world import World
+from tests.faults.world.world import World
 
 _SHOWN = 10
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults.attempts import Caller
-from tests.faults.http_client import HttpClient
-from tests.faults.models import Models
-from tests.faults.reader import Reader
-from tests.faults.recorder import Recorder
-from tests.faults.requests import Request
+from tests.faults.load.attempts import Caller
+from tests.faults.load.http_client import HttpClient
+from tests.faults.load.models import Models
+from tests.faults.load.reader import Reader
+from tests.faults.load.recorder import Recorder
+from tests.faults.load.requests import Request
 
 BATCH_ENTRIES = 48
 MOST_UNDER_WAY = 60

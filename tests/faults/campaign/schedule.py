@@ -5,16 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-from tests.faults.environment_faults import (
+from tests.faults.campaign.environment_faults import (
     CutLink,
     DelayLink,
     FullDisk,
     HalfOpenLink,
     HoldLink,
     RebalanceStorm,
-    WrongClock,
 )
-from tests.faults.faults import (
+from tests.faults.campaign.faults import (
     Fault,
     FreezeLeader,
     FreezeServer,
@@ -27,6 +26,8 @@ from tests.faults.faults import (
     Owner,
     StopService,
 )
+from tests.faults.campaign.log_faults import ForeignClaims, KillBlockedProjector, KillPublisherMidway
+from tests.faults.campaign.wrong_clock import WrongClock
 
 HAND_OVER, OWNER_KILLED = Limits(served=2.0), Limits(served=10.0)
 LEADER_KILLED, PROJECTOR_KILLED = Limits(served=15.0), Limits(visible=5.0)
@@ -48,8 +49,11 @@ def all_faults(instances: int, chance: random.Random) -> list[Callable[[], Fault
         lambda: FreezeService("query_api-1", seconds(3, 6)),
         lambda: KillService("projector-1", PROJECTOR_KILLED),
         lambda: FreezeService("projector-1", seconds(3, 12)),
+        lambda: KillBlockedProjector("projector-1", seconds(1, 3)),
         lambda: KillService("publisher-1"),
+        lambda: KillPublisherMidway("publisher-1"),
         lambda: FreezeService("publisher-1", seconds(3, 12)),
+        lambda: ForeignClaims(seconds(2, 4)),
         lambda: KillLeader(chance.randrange(6), seconds(3, 12), LEADER_KILLED),
         lambda: FreezeLeader(chance.randrange(6), seconds(3, 10)),
         lambda: KillMajority(chance.randint(1, 3), 10.0),
@@ -62,7 +66,7 @@ def all_faults(instances: int, chance: random.Random) -> list[Callable[[], Fault
         lambda: HoldLink(chance.choice(_LINKS), seconds(2, 8)),
         lambda: HalfOpenLink(chance.choice(_LINKS), seconds(2, 8)),
         lambda: FullDisk(seconds(3, 6)),
-        lambda: WrongClock(chance.choice([*apis, "projector-1"]), seconds(4, 8), chance.choice(["+1h", "-1h"])),
+        lambda: WrongClock(chance.choice([*apis, "projector-1"]), seconds(4, 8), chance.choice([1, -1])),
         lambda: RebalanceStorm(chance.choice(["command-api", "projector", "publisher"]), seconds(5, 10)),
     ]
 

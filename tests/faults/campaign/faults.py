@@ -11,8 +11,8 @@ import signal
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from tests.faults.service_processes import Service
-from tests.faults.world import World
+from tests.faults.world.service_processes import Service
+from tests.faults.world.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ import orjson
 
 from tensorfleet.events.envelope import Position
 from tests.faults.checker.history import Attempt, Operation, command_id_in_batch, command_id_of
-from tests.faults.http_client import HttpClient, NoAnswer, Reply
-from tests.faults.recorder import now
-from tests.faults.requests import Request
+from tests.faults.load.http_client import HttpClient, NoAnswer, Reply
+from tests.faults.load.recorder import now
+from tests.faults.load.requests import Request
 
 MOST_ATTEMPTS = 24
 ATTEMPT_SECONDS = 10.0

@@ -7,13 +7,13 @@ import signal
 import time
 from collections.abc import Iterable, Sequence
 
+from tests.faults.campaign.faults import Fault
+from tests.faults.campaign.report import Report, report
+from tests.faults.campaign.runner import Injected, NotRecovered, inject_all
 from tests.faults.checker.check import check
 from tests.faults.checker.folded import FoldedLog
-from tests.faults.collect import NeverQuiet, observe, wait_until_quiet
-from tests.faults.faults import Fault
-from tests.faults.report import Report, report
-from tests.faults.runner import Injected, NotRecovered, inject_all
-from tests.faults.world import Plan, World, running
+from tests.faults.world.collect import NeverQuiet, observe, wait_until_quiet
+from tests.faults.world.world import Plan, World, running
 
 
 async def run(plan: Plan, faults: Iterable[Fault], seconds: float) -> Report:
@@ -38,7 +38,7 @@ async def run(plan: Plan, faults: Iterable[Fault], seconds: float) -> Report:
 
 def _judge(world: World, injected: Sequence[Injected], failures: Sequence[str]) -> Report:
     try:
-        wait_until_quiet(world.place)
+        wait_until_quiet(world.place, world.plan.patience_seconds)
     except NeverQuiet as error:
         failures = [*failures, str(error)]
     world.watch.stop()

@@ -1,0 +1,1 @@
+"""The faults, in which order they are injected, and what a run amounts to."""
