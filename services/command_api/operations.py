@@ -18,6 +18,7 @@ from tensorfleet.domain.errors import BlobsGone, InvalidCommand, NameTaken
 from tensorfleet.domain.events import BlobFile
 from tensorfleet.domain.model import DeletedModel, LiveModel
 from tensorfleet.domain.versions import ModelVersion
+from tensorfleet.http.times import microseconds, parse_time
 
 _MOST_NAMES_TRIED = 10_000
 
@@ -166,6 +167,18 @@ class Operations:
             "version": version,
         }
         return Answer(200, members, receipt)
+
+    async def report_metrics(self, model_id: str, form: f.MetricsForm, caller: Caller) -> Answer:
+        command = c.ReportMetrics(
+            metrics=form.metrics,
+            reported_at=microseconds(self._utc_now()),
+            recorded_at=None if form.recorded_at is None else parse_time(form.recorded_at, "recorded_at"),
+            step=form.step,
+            source=form.source or "",
+            version=_parsed(form.version),
+        )
+        receipt = await self._bus.execute(command, model_id, None, caller)
+        return self._answer(receipt, "Metrics reported", status=201, version=receipt.version)
 
     def _answer(
         self, receipt: Receipt, message: str, *, status: int = 200, status_now: str | None = None, **more: Any

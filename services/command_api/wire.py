@@ -24,6 +24,7 @@ _COMMANDS: dict[str, TypeAdapter[Any]] = {
         c.RestoreModel,
         c.DeleteModel,
         c.DeleteVersion,
+        c.ReportMetrics,
     )
 }
 

@@ -92,6 +92,18 @@ class DeleteVersion:
     version: ModelVersion
 
 
+@dataclass(frozen=True, slots=True)
+class ReportMetrics:
+    """`version` None: the newest. Times are microseconds since 1970, UTC; `recorded_at` None: `reported_at`."""
+
+    metrics: Mapping[str, int | float]
+    reported_at: int
+    recorded_at: int | None = None
+    step: int | None = None
+    source: str = ""
+    version: ModelVersion | None = None
+
+
 Command = (
     RegisterModel
     | UpdateModel
@@ -102,4 +114,5 @@ Command = (
     | RestoreModel
     | DeleteModel
     | DeleteVersion
+    | ReportMetrics
 )
