@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from bson.int64 import Int64
 
-from tensorfleet.domain.events import ModelDownloaded
+from tensorfleet.domain.events import MetricsReported, ModelDownloaded
 from tensorfleet.domain.guard import Guard, StreamHead, Verdict
 from tensorfleet.events.codec import Codec, Undecodable
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
 from tensorfleet.events.fold import head_of, model_id_in
 from tensorfleet.kafka.records import Record
+from tensorfleet.mongo.measurements import Point
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
 from tensorfleet.projection.baseline import Baseline
 from tensorfleet.projection.documents import (
@@ -189,10 +190,17 @@ class BatchProjection:
             self._versions[key] = version
             self._writes.versions.put(key, version, fresh=key not in self._baseline.versions)
         self._writes.history.append(history_entry(envelope, position, hash_, changed))
+        if isinstance(envelope.event, MetricsReported):
+            self._measure(envelope.model_id, envelope.sequence, envelope.event)
         self._count(record.partition, before, documents.model)
         if searchable(before) != searchable(documents.model):
             fresh = not self._baseline.has_search_entry(model_id)
             self._writes.search.put(model_id, search_entry(documents.model), fresh=fresh)
+
+    def _measure(self, model_id: str, sequence: int, event: MetricsReported) -> None:
+        for metric, value in event.metrics.items():
+            point = Point(event.recorded_at, sequence, value, event.step, event.source)
+            self._writes.measured.add(model_id, metric, event.version, point)
 
     def _copy_of_version(self, version_id: str) -> Document | None:
         found = self._versions.get(version_id)
