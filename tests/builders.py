@@ -112,8 +112,6 @@ def lifecycle(names: Iterable[str]) -> Stream:
         stream.add(c.AttachFile(blob(name.encode())), name)
         stream.add(c.CreateVersion(version_fields=c.VersionFields(metrics={"accuracy": 0.5, "n": 3})), name)
         stream.add(c.UpdateModel(version_fields=c.VersionFields(hyperparameters={"x": {"y": [1, 2.5]}})), name)
-        stream.add(c.ReportMetrics({"loss": 1, "auc": 0.5}, 10, 5, 3, "training"), name)
-        stream.add(c.ReportMetrics({"loss": 1.0, "n": 2**63 - 1}, 20), name)
         stream.add(c.DeprecateModel("old"), name)
         stream.add(c.RestoreModel(), name)
         stream.add(c.CreateVersion(breaking=True), name)
