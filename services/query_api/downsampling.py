@@ -43,14 +43,15 @@ def with_versions() -> Document:
     return {corner: {"$mergeObjects": [f"${corner}", {"version": "$version"}]} for corner in _CORNERS}
 
 
-def all_points(where: Mapping[str, Any], window: Window) -> Stages:
-    """Every point of the window, in order."""
+def all_points(where: Mapping[str, Any], window: Window, most: int) -> Stages:
+    """Every point of the window, in order; the first `most`, should more have come in by now."""
     return [
         {"$match": window.chunks(where)},
         {"$unwind": "$points"},
         {"$match": {"points.at": {"$gte": window.start, "$lte": window.end}}},
         {"$replaceWith": {"$mergeObjects": ["$points", {"version": "$version"}]}},
         {"$sort": {"at": 1, "sequence": 1}},
+        {"$limit": most},
     ]
 
 

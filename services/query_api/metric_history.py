@@ -142,7 +142,7 @@ async def _shown(
         total = sum(one["count"] for one in found)
         if total > most:
             return total, corners(found)
-    every = await reads.aggregate(METRIC_CHUNKS, all_points(where, window))
+    every = await reads.aggregate(METRIC_CHUNKS, all_points(where, window, most))
     return len(every), every
 
 
