@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tensorfleet.mongo.measurements import METRIC_CHUNKS
+
 POINTS_OF_SPAN: Final = 4
 _CORNERS: Final = ("first", "low", "high", "last")
 
@@ -57,27 +59,51 @@ def all_points(where: Mapping[str, Any], window: Window, most: int) -> Stages:
 
 def spans(where: Mapping[str, Any], window: Window, number: int) -> Stages:
     """One document for each span that has a point: `count`, and the four points that stand for it."""
-    whole = {
+    within_one = {
         "$and": [
             {"$gte": ["$first.at", window.start]},
             {"$lte": ["$last.at", window.end]},
             {"$eq": [_span("$first.at", window, number), _span("$last.at", window, number)]},
         ]
     }
-    chunk = {
-        "span": _span("$first.at", window, number),
-        "count": "$count",
-        **with_versions(),
-    }
-    within = {"$and": [{"$gte": ["$$this.at", window.start]}, {"$lte": ["$$this.at", window.end]}]}
-    asked = {"$filter": {"input": "$points", "cond": within}}
-    split = {"$map": {"input": asked, "in": _single_point(window, number)}}
+    match = {"$match": window.chunks(where)}
+    taken_apart = [match, {"$match": {"$expr": {"$not": [within_one]}}}, *_spans_of_points(window, number)]
     return [
-        {"$match": window.chunks(where)},
-        {"$project": {"pieces": {"$cond": [whole, [chunk], split]}}},
-        {"$unwind": "$pieces"},
-        {"$replaceWith": "$pieces"},
+        match,
+        {"$match": {"$expr": within_one}},
+        {"$project": {"span": _span("$first.at", window, number), "count": 1, **with_versions()}},
+        {"$unionWith": {"coll": METRIC_CHUNKS, "pipeline": taken_apart}},
         {"$group": {"_id": "$span", **SUMMED_UP}},
+    ]
+
+
+def _spans_of_points(window: Window, number: int) -> Stages:
+    """As `spans`, from each point of the chunks that come. Members are put together only of what is left at the end."""
+    by_time = {"point": "$points", "version": "$version"}
+    by_value = {"value": "$points.value", **by_time}
+    found = {
+        corner: {"$mergeObjects": [f"${corner}.point", {"version": f"${corner}.version"}]}
+        for corner in ("first", "last")
+    } | {
+        corner: {
+            "$mergeObjects": [{"value": f"${corner}.value"}, f"${corner}.point", {"version": f"${corner}.version"}]
+        }
+        for corner in ("low", "high")
+    }
+    return [
+        {"$unwind": "$points"},
+        {"$match": {"points.at": {"$gte": window.start, "$lte": window.end}}},
+        {
+            "$group": {
+                "_id": _span("$points.at", window, number),
+                "count": {"$sum": 1},
+                "first": {"$min": by_time},
+                "low": {"$min": by_value},
+                "high": {"$max": by_value},
+                "last": {"$max": by_time},
+            }
+        },
+        {"$project": {"span": "$_id", "count": 1, **found}},
     ]
 
 
@@ -88,15 +114,6 @@ def corners(found: Sequence[Document]) -> list[Document]:
 
 
 def _span(at: str, window: Window, number: int) -> Document:
-    """The number of the span that a time is in, from 0."""
+    """The number of the span that a time is in, from 0. It never falls while the time grows, however it is rounded."""
     passed = {"$multiply": [{"$subtract": [at, window.start]}, number]}
     return {"$floor": {"$divide": [passed, window.end - window.start + 1]}}
-
-
-def _single_point(window: Window, number: int) -> Document:
-    """A piece that one point makes. MongoDB compares documents member by member: what decides stands first."""
-    names = ("at", "sequence", "value", "step", "source")
-    by_time = {**{name: f"$$this.{name}" for name in names}, "version": "$version"}
-    by_value = {"value": "$$this.value", **by_time}
-    span = _span("$$this.at", window, number)
-    return {"span": span, "count": 1, "first": by_time, "low": by_value, "high": by_value, "last": by_time}
