@@ -27,7 +27,7 @@ from tensorfleet.mongo.connection import open_store
 from tensorfleet.mongo.measurements import Measured, Point
 from tensorfleet.mongo.projection_store import Checkpoint, Writes
 
-POINTS, READS, BATCH = 1_000_000, 20, 20_000
+POINTS, READS, BATCH = 1_000_000, 10, 20_000
 REPORTS, ROUNDS = 40_000, 3
 _START = 1_760_000_000_000_000
 _SECOND = 1_000_000
@@ -36,7 +36,11 @@ _SECOND = 1_000_000
 def measure(stack: NativeStack) -> Iterator[Row]:
     yield from _replays(stack)
     with Registry(stack, "history", ("gateway", "projector")) as registry:
-        yield from uvloop.run(_histories(stack, registry))
+        model_id = uvloop.run(_registered(registry))
+        for order, metric in (("in the order of time", "loss"), ("in any order", "backfilled")):
+            took = _write(stack, registry.database, model_id, metric, shuffled=metric == "backfilled")
+            yield Row(f"writing {POINTS:,} points, reported {order}", f"{POINTS / took:,.0f}/s")
+            yield from uvloop.run(_histories(registry, model_id, metric))
 
 
 def _replays(stack: NativeStack) -> Iterator[Row]:
@@ -60,26 +64,26 @@ def _replays(stack: NativeStack) -> Iterator[Row]:
     )
 
 
-async def _histories(stack: NativeStack, registry: Registry) -> list[Row]:
-    rows = []
+async def _registered(registry: Registry) -> str:
     async with Connection(registry.ports["gateway"]) as connection:
-        model_id = await register(connection, "measured", wait=True)
-        for order, metric in (("in the order of time", "loss"), ("in any order", "backfilled")):
-            took = _write(stack, registry.database, model_id, metric, shuffled=order == "in any order")
-            rows.append(Row(f"writing {POINTS:,} points, reported {order}", f"{POINTS / took:,.0f}/s"))
-            path = f"/api/v1/models/{model_id}/metrics/history?name={metric}"
-            for what, query in (
-                ("whole", ""),
-                ("a tenth of the time", f"&from={quote(_text(450_000))}&to={quote(_text(550_000))}"),
-                ("a thousandth of the time", f"&from={quote(_text(500_000))}&to={quote(_text(501_000))}"),
-            ):
-                times = await _read(connection, path + query, READS if order == "in the order of time" else 3)
-                rows.append(Row(f"its history, {what}, p50 / p99", milliseconds(times)))
-        times = await _read(connection, f"/api/v1/models/{model_id}/metrics/history", READS)
-        rows.append(Row("which metrics have a history, p50 / p99", milliseconds(times)))
-        times = await _read(connection, f"/api/v1/models/{model_id}", READS)
-        rows.append(Row("beside it the model by id, p50 / p99", milliseconds(times)))
-    return rows
+        return await register(connection, "measured", wait=True)
+
+
+async def _histories(registry: Registry, model_id: str, metric: str) -> list[Row]:
+    model, tenth, thousandth = f"/api/v1/models/{model_id}", POINTS // 10, POINTS // 1_000
+    series = f"{model}/metrics/history?name={metric}"
+    async with Connection(registry.ports["gateway"]) as connection:
+        asked = (
+            ("its history", series),
+            ("a tenth of the time", f"{series}&from={quote(_text(tenth))}&to={quote(_text(2 * tenth))}"),
+            ("a thousandth of the time", f"{series}&from={quote(_text(tenth))}&to={quote(_text(tenth + thousandth))}"),
+            ("which metrics have a history", f"{model}/metrics/history"),
+        )
+        beside = milliseconds(await _read(connection, model, READS))
+        return [
+            Row(f"{what}, p50 / p99", milliseconds(await _read(connection, path, READS)), f"the model by id {beside}")
+            for what, path in asked
+        ]
 
 
 def _write(stack: NativeStack, database: str, model_id: str, metric: str, *, shuffled: bool) -> float:
