@@ -8,7 +8,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import create_version, files, idle_memory, owner_start, rebuild, replay, two_instances, visibility
+from benchmarks import (
+    create_version,
+    files,
+    idle_memory,
+    metric_history,
+    owner_start,
+    rebuild,
+    replay,
+    two_instances,
+    visibility,
+)
 from benchmarks.table import Row, render
 from devstack.stack import NativeStack
 from tensorfleet.process import tune_interpreter
@@ -20,6 +30,7 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "visibility": visibility.measure,
     "replay": replay.measure,
     "rebuild": rebuild.measure,
+    "metric_history": metric_history.measure,
     "owner_start": owner_start.measure,
     "files": files.measure,
 }

@@ -81,6 +81,8 @@ class MixedLog:
         return stream
 
     def _change(self, kind: str) -> c.Command:
+        if kind == "report":
+            return c.ReportMetrics({"loss": self._random.random(), "auc": self._random.random()}, self._now)
         metrics = c.VersionFields(metrics={"accuracy": self._random.random()})
         return c.CreateVersion(version_fields=metrics) if kind == "version" else c.UpdateModel(version_fields=metrics)
 

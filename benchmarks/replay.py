@@ -55,7 +55,7 @@ def measure(stack: NativeStack) -> Iterator[Row]:
     decoded, replayed, batches = [], [], 0
     for number in range(ROUNDS):
         decoded.append(records / _decode(kafka, topics, codec, records))
-        seconds, batches = _replay(stack, topics, identity, codec, records, f"bench_replay_{number}")
+        seconds, batches = replay(stack, topics, identity, codec, records, f"bench_replay_{number}")
         replayed.append(records / seconds)
     rate, alone = median(replayed), median(decoded)
     yield Row(
@@ -86,7 +86,7 @@ def _decode(kafka: dict[str, str], topics: Topics, codec: Codec, records: int) -
     return took
 
 
-def _replay(
+def replay(
     stack: NativeStack, topics: Topics, identity: LogIdentity, codec: Codec, records: int, database: str
 ) -> tuple[float, int]:
     """How long it took from the first question to MongoDB until its last commit, and in how many batches."""

@@ -2,8 +2,9 @@
 
     python examples/train_and_register.py [http://localhost:8084]
 
-Each model is registered, its file uploaded, and one is trained again as a second version, downloaded, checked, loaded,
-and used to predict. The names are made by the registry, so the example can run as often as you like.
+Each model is registered and its file uploaded. The error of one is reported stage by stage. One is trained again as a
+second version, downloaded, checked, loaded, and used to predict. The names are made by the
+registry, so the example can run as often as you like.
 """
 
 from __future__ import annotations
@@ -172,6 +173,19 @@ def register(registry: Registry, recipe: Recipe) -> str:
     return str(made["model_id"])
 
 
+def report_stages(registry: Registry, recipe: Recipe, model_id: str) -> None:
+    """What a training loop reports after each epoch: here the error after each tree that a boosted model grows."""
+    rows, test_rows, targets, test_targets = recipe.dataset.split()
+    model = recipe.build(**recipe.hyperparameters).fit(rows, targets)
+    path = f"/api/v1/models/{model_id}/metrics"
+    for step, predicted in enumerate(model.staged_predict(test_rows), 1):
+        error = float(mean_absolute_error(test_targets, predicted))
+        registry.post(path, {"step": step, "source": "training", "metrics": {"mean_absolute_error": error}})
+    errors = registry.get(f"{path}/history", name="mean_absolute_error")["series"]
+    best = min(errors, key=lambda point: point["value"])
+    print(f"reported    {len(errors)} stages, mean absolute error best at {best['step']}: {best['value']:.3f}")
+
+
 def retrain(registry: Registry, recipe: Recipe, model_id: str) -> None:
     """A second version: other hyperparameters, other metrics, a file of its own."""
     file, metrics = train(recipe, recipe.retrained_with)
@@ -216,6 +230,8 @@ def main() -> None:
     default = os.environ.get("TENSORFLEET_URL", "http://localhost:8084")
     registry = Registry(sys.argv[1] if len(sys.argv) > 1 else default)
     ids = {recipe.algorithm: register(registry, recipe) for recipe in RECIPES}
+    boosting = next(recipe for recipe in RECIPES if recipe.algorithm == "GradientBoosting")
+    report_stages(registry, boosting, ids["GradientBoosting"])
     for recipe in RECIPES:
         if recipe.retrained_with:
             retrain(registry, recipe, ids[recipe.algorithm])

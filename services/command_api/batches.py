@@ -17,6 +17,8 @@ from tensorfleet.http.json import validated
 from tensorfleet.http.problems import problem_members, status_of
 
 Outcome = Answer | RegistryError
+_OPERATIONS = ("version", "update", "deprecate", "archive", "restore", "delete", "report_metrics")
+"""Those about one model that is there; `register` makes one."""
 
 
 async def run_batch(operations: Operations, asked: Sequence[dict[str, Any]], caller: Caller) -> list[Outcome]:
@@ -75,8 +77,8 @@ async def _dispatch(operations: Operations, members: dict[str, Any], caller: Cal
     op = members.pop("op", None)
     if op == "register":
         return await operations.register(validated(f.RegisterForm, members), caller)
-    if op not in ("version", "update", "deprecate", "archive", "restore", "delete"):
-        raise InvalidCommand.of("op", "is not one of register, version, update, deprecate, archive, restore, delete")
+    if op not in _OPERATIONS:
+        raise InvalidCommand.of("op", f"is not one of register, {', '.join(_OPERATIONS)}")
     model_id = members.pop("model_id", None)
     if not isinstance(model_id, str):
         raise InvalidCommand.of("model_id", "is required")
@@ -92,6 +94,8 @@ async def _dispatch(operations: Operations, members: dict[str, Any], caller: Cal
             return await operations.archive(model_id, validated(f.TargetForm, members), caller)
         case "restore":
             return await operations.restore(model_id, validated(f.TargetForm, members), caller)
+        case "report_metrics":
+            return await operations.report_metrics(model_id, validated(f.MetricsForm, members), caller)
         case _:
             return await _delete_either(operations, model_id, validated(f.TargetForm, members), caller)
 

@@ -103,12 +103,26 @@ class DiscardForm(Form):
     last_offset: int | None = None
 
 
+class MetricsForm(Form):
+    """What was measured at one moment. The version's own metrics stay as they are."""
+
+    metrics: dict[str, Number] = Field(description="1 to 500 names with finite numbers.")
+    version: str | None = Field(None, description="As v1.0; without it, the newest.")
+    step: int | None = Field(None, description="The training step or epoch.", json_schema_extra={"minimum": 0})
+    recorded_at: str | None = Field(
+        None,
+        description="When it was measured (RFC 3339), at most a day ahead; without it, now.",
+        json_schema_extra={"format": "date-time"},
+    )
+    source: str | None = Field(None, description="Who or what measured it, as training or production.")
+
+
 class EmptyForm(Form):
     pass
 
 
 class BatchForm(Form):
     operations: list[dict[str, Any]] = Field(
-        description="Each has `op` (register, version, update, deprecate, archive, restore, delete), `model_id` for "
-        "all but register, and the members of the single call."
+        description="Each has `op` (register, version, update, deprecate, archive, restore, delete, report_metrics), "
+        "`model_id` for all but register, and the members of the single call."
     )

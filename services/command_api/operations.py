@@ -18,6 +18,7 @@ from tensorfleet.domain.errors import BlobsGone, InvalidCommand, ModelParked, Na
 from tensorfleet.domain.events import BlobFile
 from tensorfleet.domain.model import DeletedModel, LiveModel
 from tensorfleet.domain.versions import ModelVersion
+from tensorfleet.http.times import microseconds, parse_time
 
 _MOST_NAMES_TRIED = 10_000
 
@@ -171,6 +172,18 @@ class Operations:
         command = c.DiscardParkedRecords(form.reason, form.first_offset, form.last_offset)
         receipt = await self._bus.execute(command, form.model_id, None, caller)
         return self._answer(receipt, "Parked records discarded")
+
+    async def report_metrics(self, model_id: str, form: f.MetricsForm, caller: Caller) -> Answer:
+        command = c.ReportMetrics(
+            metrics=form.metrics,
+            reported_at=microseconds(self._utc_now()),
+            recorded_at=None if form.recorded_at is None else parse_time(form.recorded_at, "recorded_at"),
+            step=form.step,
+            source=form.source or "",
+            version=_parsed(form.version),
+        )
+        receipt = await self._bus.execute(command, model_id, None, caller)
+        return self._answer(receipt, "Metrics reported", status=201, version=receipt.version)
 
     def _answer(
         self, receipt: Receipt, message: str, *, status: int = 200, status_now: str | None = None, **more: Any

@@ -162,6 +162,15 @@ def command_routes(http: CommandHttp) -> APIRouter:
         form, body = await read_command(request, f.TargetForm, empty_is=b"{}")
         return await http.respond(request, operations.restore(model_id, form, caller_of(request, body)))
 
+    @router.post(
+        "/{model_id}/metrics", status_code=201, **command_docs("report_metrics", "Report metrics", f.MetricsForm)
+    )
+    async def report_metrics(request: Request, model_id: str) -> Response:
+        no_parameters(request)
+        form, body = await read_command(request, f.MetricsForm)
+        answer = operations.report_metrics(model_id, form, caller_of(request, body))
+        return await http.respond(request, answer)
+
     @router.delete("/{model_id}", **command_docs("delete_model", "Delete a model", None))
     async def delete(request: Request, model_id: str) -> Response:
         no_parameters(request)
@@ -180,7 +189,13 @@ def command_routes(http: CommandHttp) -> APIRouter:
 
 def _location(answer: Answer) -> str:
     model = f"{_PREFIX}/{answer.receipt.model_id}"
-    return model if answer.receipt.event_type == "ModelRegistered" else f"{model}/versions/{answer.receipt.version}"
+    match answer.receipt.event_type:
+        case "ModelRegistered":
+            return model
+        case "MetricsReported":
+            return f"{model}/metrics/history"
+        case _:
+            return f"{model}/versions/{answer.receipt.version}"
 
 
 def _traceparent(request: Request) -> str | None:

@@ -25,6 +25,7 @@ _COMMANDS: dict[str, TypeAdapter[Any]] = {
         c.DeleteModel,
         c.DeleteVersion,
         c.DiscardParkedRecords,
+        c.ReportMetrics,
     )
 }
 

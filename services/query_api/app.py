@@ -10,6 +10,7 @@ from services.query_api.download import download_routes
 from services.query_api.gate import ReadGate
 from services.query_api.history import history_routes
 from services.query_api.listing import Lists, list_routes
+from services.query_api.metric_history import metric_history_routes
 from services.query_api.models import model_routes
 from services.query_api.ports import Clock, DownloadLog, PositionWaiter
 from services.query_api.rankings import ranking_routes
@@ -45,6 +46,7 @@ def query_routes(
         statistics_routes(gate, reads, clock),
         model_routes(gate, reads),
         history_routes(gate, reads, cursors, max_page_size),
+        metric_history_routes(gate, reads),
         download_routes(gate, reads, blobs, downloads, download_timeout_seconds),
         schema_routes(catalogue, topics),
     )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from services.query_api.compared import Compared, compared
+from services.query_api.directions import HIGHER_IS_BETTER, LOWER_IS_BETTER, Directions
 from services.query_api.gate import ReadGate, docs
-from services.query_api.lookups import live_model, live_version
 from services.query_api.rendering import time_text
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand
@@ -26,23 +26,27 @@ MOST: Final = 20
 IDS: Final = Parameter(
     "ids", "2 to 20 models, with commas between them: an id, or id@version.", {"type": "string"}, required=True
 )
-LOWER_IS_BETTER: Final = re.compile(
-    r"(^|[^a-z])(loss|log_?loss|error|mse|rmse|mae|mape|brier|perplexity|time|latency|duration)([^a-z]|$)"
-)
+_ACCEPTED: Final = (IDS, LOWER_IS_BETTER, HIGHER_IS_BETTER)
 _NOTHING: Final = object()
 
 
 def comparison_routes(gate: ReadGate, reads: ReadModels) -> APIRouter:
     router = APIRouter(prefix="/api/v1/models", tags=["models"])
 
-    @router.get("/compare", **docs("compare_models", "Metrics and hyperparameters side by side", [IDS], 404))
+    @router.get("/compare", **docs("compare_models", "Metrics and hyperparameters side by side", _ACCEPTED, 404))
     async def compare(request: Request) -> Response:
-        wanted = _wanted(await gate.enter(request, [IDS]))
-        columns = await asyncio.gather(*(_column(reads, *one) for one in wanted))
+        parameters = await gate.enter(request, _ACCEPTED)
+        wanted, directions = _wanted(parameters), Directions(parameters)
+        columns = await compared(reads, wanted)
+        metrics = {
+            name: _metric(values, name, columns, lower=directions.is_lower_better(name))
+            for name, values in _rows([one.shown["metrics"] for one in columns])
+        }
+        settings = _rows([one.shown["hyperparameters"] for one in columns])
         members = {
-            "models": [column["head"] for column in columns],
-            "metrics": {name: _metric(name, values) for name, values in _rows(columns, "metrics")},
-            "hyperparameters": {name: _setting(values) for name, values in _rows(columns, "hyperparameters")},
+            "models": [_head(one, index, metrics) for index, one in enumerate(columns)],
+            "metrics": metrics,
+            "hyperparameters": {name: _setting(values) for name, values in settings},
         }
         return conditional_json(request, members)
 
@@ -57,41 +61,79 @@ def _wanted(parameters: QueryParameters) -> list[tuple[str, str | None]]:
     return [(model_id, str(ModelVersion.parse(version, IDS.name)) if at else None) for model_id, at, version in split]
 
 
-async def _column(reads: ReadModels, model_id: str, version: str | None) -> Document:
-    model = await live_model(reads, model_id)
-    shown = await live_version(reads, model, version) if version else model
-    head = {
-        "id": model_id,
-        "name": model["name"],
-        "algorithm": model["algorithm"],
-        "version": shown["version"],
-        "status": shown["status"],
-        "created_at": time_text(shown["created_at"]),
+def _head(column: Compared, index: int, metrics: Mapping[str, Document]) -> Document:
+    against_parent = {name: row["against_parent"][index] for name, row in metrics.items()}
+    return {
+        "id": column.model["_id"],
+        "name": column.model["name"],
+        "algorithm": column.model["algorithm"],
+        "version": column.shown["version"],
+        "parent_version": column.shown["parent_version"],
+        "status": column.shown["status"],
+        "created_at": time_text(column.shown["created_at"]),
+        "regressions": [name for name, one in against_parent.items() if one is not None and one["regression"]],
     }
-    return {"head": head, "metrics": shown["metrics"], "hyperparameters": shown["hyperparameters"]}
 
 
-def _rows(columns: Sequence[Document], part: str) -> list[tuple[str, list[Any]]]:
-    names = sorted({name for column in columns for name in column[part]})
-    return [(name, [column[part].get(name, _NOTHING) for column in columns]) for name in names]
+def _rows(parts: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Any]]]:
+    names = sorted({name for part in parts for name in part})
+    return [(name, [part.get(name, _NOTHING) for part in parts]) for name in names]
 
 
-def _metric(name: str, values: Sequence[Any]) -> Mapping[str, Any]:
-    """`best` is the index of the best value in `models`, the first of equals."""
-    lower = LOWER_IS_BETTER.search(name.lower()) is not None
-    present = [(value, index) for index, value in enumerate(values) if value is not _NOTHING]
-    choose = min if lower else max
-    best = choose(present, key=lambda one: one[0])[1]
-    return {**_setting(values), "best": best, "better": "lower" if lower else "higher"}
+def _metric(values: Sequence[Any], name: str, columns: Sequence[Compared], *, lower: bool) -> Document:
+    """`best` is the index of the best value in `models`, the first of equals; `all_best` are those of all equals."""
+    present = [value for value in values if value is not _NOTHING]
+    best = min(present) if lower else max(present)
+    all_best = [index for index, value in enumerate(values) if value is not _NOTHING and value == best]
+    return {
+        **_side_by_side(values),
+        "same": all(value is not _NOTHING and value == best for value in values),
+        "best": all_best[0],
+        "all_best": all_best,
+        "better": "lower" if lower else "higher",
+        "against_parent": [
+            _against_parent(value, one.parent, name, lower=lower) for value, one in zip(values, columns, strict=True)
+        ],
+        "tracked": [_tracked(one.tracked.get(name)) for one in columns],
+    }
 
 
-def _setting(values: Sequence[Any]) -> dict[str, Any]:
-    """Absent values, and differences that no number tells, are null. What is best among settings nobody knows."""
+def _against_parent(value: Any, parent: Document | None, name: str, *, lower: bool) -> Document | None:
+    """None if there is no parent, or one of the two does not have the metric. Any worse value is a regression."""
+    if parent is None or value is _NOTHING or name not in parent["metrics"]:
+        return None
+    before = parent["metrics"][name]
+    return {
+        "version": parent["version"],
+        "value": before,
+        "difference": _difference(value, before),
+        "regression": value > before if lower else value < before,
+    }
+
+
+def _tracked(last: Document | None) -> Document | None:
+    """The last point that was reported of the metric."""
+    if last is None:
+        return None
+    return {
+        "value": last["value"],
+        "recorded_at": time_text(last["at"]),
+        "step": last["step"],
+        "source": last["source"],
+    }
+
+
+def _setting(values: Sequence[Any]) -> Document:
+    """What is best among settings nobody knows. 1, 1.0 and true are three different settings, at any depth."""
+    texts = {None if value is _NOTHING else orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in values}
+    return {**_side_by_side(values), "same": len(texts) == 1, "best": None}
+
+
+def _side_by_side(values: Sequence[Any]) -> Document:
+    """Absent values, and differences that no number tells, are null."""
     return {
         "values": [None if value is _NOTHING else value for value in values],
-        "best": None,
         "difference": [_difference(value, values[0]) for value in values],
-        "same": all(type(value) is type(values[0]) and value == values[0] for value in values),
     }
 
 

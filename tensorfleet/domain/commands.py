@@ -101,6 +101,18 @@ class DiscardParkedRecords:
     last_offset: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ReportMetrics:
+    """`version` None: the newest. Times are microseconds since 1970, UTC; `recorded_at` None: `reported_at`."""
+
+    metrics: Mapping[str, int | float]
+    reported_at: int
+    recorded_at: int | None = None
+    step: int | None = None
+    source: str = ""
+    version: ModelVersion | None = None
+
+
 Command = (
     RegisterModel
     | UpdateModel
@@ -112,4 +124,5 @@ Command = (
     | DeleteModel
     | DeleteVersion
     | DiscardParkedRecords
+    | ReportMetrics
 )

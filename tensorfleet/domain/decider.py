@@ -59,6 +59,8 @@ def decide(command: c.Command, model: Model, model_id: str) -> e.Event | None:
             return e.ModelDeleted()
         case c.DeleteVersion():
             return _delete_version(command, model, model_id)
+        case c.ReportMetrics():
+            return _report_metrics(command, model, model_id)
         case _:
             assert_never(command)
 
@@ -182,6 +184,14 @@ def _delete_version(command: c.DeleteVersion, model: LiveModel, model_id: str) -
     return e.ModelVersionDeleted(str(command.version), str(max(left)), _text(with_file))
 
 
+def _report_metrics(command: c.ReportMetrics, model: LiveModel, model_id: str) -> e.Event:
+    """Every report is a new measurement, also one that equals the last."""
+    target = _version(model, model_id, command.version)
+    _check(_report_problems(command))
+    recorded_at = command.reported_at if command.recorded_at is None else command.recorded_at
+    return e.MetricsReported(str(target.number), command.metrics, command.step, recorded_at, command.source)
+
+
 def _version(model: LiveModel, model_id: str, number: ModelVersion | None) -> VersionState:
     if number is None:
         return model.newest
@@ -256,6 +266,20 @@ def _model_field_problems(fields: c.ModelFields) -> Iterable[FieldError]:
         yield from limits.description_problems(fields.description)
     if fields.tags is not None:
         yield from limits.tag_problems(fields.tags)
+
+
+def _report_problems(command: c.ReportMetrics) -> Iterable[FieldError]:
+    if not command.metrics:
+        yield FieldError("metrics", "names no metric")
+    yield from limits.metric_problems(command.metrics)
+    if command.step is not None and not 0 <= command.step <= limits.INTEGER_MAX:
+        yield FieldError("step", f"is not between 0 and {limits.INTEGER_MAX}")
+    ahead = limits.RECORDED_AHEAD_SECONDS
+    if command.recorded_at is not None and not 0 <= command.recorded_at <= command.reported_at + ahead * 1_000_000:
+        yield FieldError("recorded_at", f"is not between 1970 and {ahead} seconds from now")
+    problem = limits.text_problem(command.source, limits.SOURCE_CHARACTERS)
+    if problem:
+        yield FieldError("source", problem)
 
 
 def _version_field_problems(fields: c.VersionFields, *, removals: bool) -> Iterable[FieldError]:

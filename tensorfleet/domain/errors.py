@@ -13,6 +13,7 @@ RegistryError
 ├── NotFound
 │   ├── ModelNotFound
 │   ├── VersionNotFound
+│   ├── SeveralNotFound       `errors` says which; the code is that of NotFound
 │   ├── FileNotFound
 │   ├── BlobMissing           something refers to a file that storage does not hold
 │   ├── SchemaNotFound
@@ -162,6 +163,12 @@ class VersionNotFound(NotFound):
     def __init__(self, model_id: str, version: str) -> None:
         super().__init__(f"Model {model_id!r} has no version {version!r}.")
         self.model_id = model_id
+
+
+class SeveralNotFound(NotFound):
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(f"{len(errors)} of what was asked for are not there.")
+        self.errors = tuple(errors)
 
 
 class FileNotFound(NotFound):

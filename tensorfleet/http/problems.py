@@ -43,7 +43,7 @@ def problem_members(error: RegistryError) -> dict[str, Any]:
     """The members of the problem answer; also what a failed operation of a batch carries."""
     status = status_of(error)
     members = _members(status, error.code, error.detail)
-    if isinstance(error, InvalidCommand) and error.errors:
+    if isinstance(error, InvalidCommand | errors.SeveralNotFound) and error.errors:
         members["errors"] = [{"field": _printable(one.field), "message": one.message} for one in error.errors]
     model_id = getattr(error, "model_id", None)
     if model_id is not None:

@@ -16,6 +16,7 @@ from pymongo.read_concern import ReadConcern
 
 from tensorfleet.domain.errors import CheckpointTaken
 from tensorfleet.mongo.faults import translated_error
+from tensorfleet.mongo.measurements import METRIC_CHUNKS, METRIC_SERIES, Measured, write_measured
 from tensorfleet.mongo.read_models import ensure_indexes
 from tensorfleet.mongo.replay_requests import ReplayRequests
 
@@ -24,6 +25,8 @@ COLLECTIONS: Final = {
     "models",
     "versions",
     "history",
+    METRIC_SERIES,
+    METRIC_CHUNKS,
     "search",
     "statistics",
     "parked",
@@ -100,6 +103,7 @@ class Writes:
     versions: Puts = field(default_factory=Puts)
     search: Puts = field(default_factory=Puts)
     history: list[Document] = field(default_factory=list)
+    measured: Measured = field(default_factory=Measured)
     statistics: dict[int, Document] = field(default_factory=dict)
     parked: dict[str, Document | None] = field(default_factory=dict)
     downloads: Counts = field(default_factory=Counts)
@@ -230,6 +234,7 @@ class ProjectionStore:
             self._db.parked.delete_many({"_id": {"$in": unparked}}, session=session)
         if writes.history:
             self._db.history.insert_many(writes.history, ordered=False, session=session)
+        write_measured(self._db, writes.measured, session)
         _count(self._db.download_counters, writes.downloads, session)
         _count(self._db.download_hours, writes.download_hours, session)
 

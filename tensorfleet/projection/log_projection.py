@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tensorfleet.domain.events import ModelDownloaded
+from tensorfleet.domain.events import MetricsReported, ModelDownloaded
 from tensorfleet.domain.fitting import Unfoldable
 from tensorfleet.domain.guard import EMPTY_STREAM, Guard, StreamHead, Verdict
 from tensorfleet.domain.parking import ParkedRecords
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
 from tensorfleet.events.fold import WAITING, head_of, model_id_in
 from tensorfleet.kafka.records import Record
+from tensorfleet.mongo.measurements import Point
 from tensorfleet.mongo.projection_store import Writes
 from tensorfleet.projection import parked as waiting
 from tensorfleet.projection.baseline import Baseline
@@ -126,12 +127,19 @@ class LogProjection:
             self._versions[key] = version
             self.writes.versions.put(key, version, fresh=key not in self._baseline.versions)
         self.writes.history.append(history_entry(envelope, position, hash_, changed))
+        if isinstance(envelope.event, MetricsReported):
+            self._measure(model_id, envelope.sequence, envelope.event)
         self._count(record.partition, before, documents.model)
         if searchable(before) != searchable(documents.model):
             fresh = not self._baseline.has_search_entry(model_id)
             self.writes.search.put(model_id, search_entry(documents.model), fresh=fresh)
         if model_id in self._parked:
             self._unpark(model_id)
+
+    def _measure(self, model_id: str, sequence: int, event: MetricsReported) -> None:
+        for metric, value in event.metrics.items():
+            point = Point(event.recorded_at, sequence, value, event.step, event.source)
+            self.writes.measured.add(model_id, metric, event.version, point)
 
     def _copy_of_version(self, version_id: str) -> Document | None:
         found = self._versions.get(version_id)

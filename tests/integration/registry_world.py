@@ -10,7 +10,7 @@ from bson import BSON
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from benchmarks.mixed_log import MixedLog
+from benchmarks.mixed_log import SHARES, MixedLog
 from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.mongo.generations import Generations
 from tensorfleet.mongo.projection_store import COLLECTIONS
@@ -28,7 +28,7 @@ class RegistryWorld(KafkaWorld):
         self.client = client
         self.mongodb_url = mongodb_url
         self.home = self.topics.registry
-        self.log = MixedLog(self.kafka, self.topics, CODEC)
+        self.log = MixedLog(self.kafka, self.topics, CODEC, {**SHARES, "report": 15})
 
     def write(self, events: int) -> None:
         """Append a mix of events and project it into whatever is live."""

@@ -85,6 +85,10 @@ def downloads(number: int) -> list[Record]:
 def everything() -> list[Record]:
     """All that can happen to a model, also to one that is deleted, restored, deleted and registered again."""
     stream = lifecycle(["one", "two", "three"])
+    for number in range(5):
+        for name in ("one", "two"):
+            stream.add(c.ReportMetrics({"loss": 1 / (number + 1), "n": number % 2}, 9 - number, step=number), name)
+            stream.add(c.ReportMetrics({"n": float(number % 3)}, 5, source="production"), name)
     for command in (c.DeleteModel(), c.RestoreModel(), c.DeleteModel(), registration("two", tags=("again",))):
         stream.add(command, "two")
     stream.add(c.DeleteModel(), "three")
@@ -100,6 +104,7 @@ def test_the_documents_do_not_depend_on_the_batches(worlds: Any, size: int) -> N
     assert pieces.content() == whole.content()
     assert whole.db.models.count_documents({"deleted": False}) == 2
     assert whole.db.search.count_documents({}) == 2
+    assert [one["count"] for one in whole.db.metric_series.find({"metric": "n"})] == [10, 10]
     assert whole.db.download_counters.find_one({"_id": MODEL_ID})["downloads"] == 7
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
+from services.query_api.directions import lower_is_better
 from tensorfleet.domain.names import model_id_of
+from tensorfleet.mongo.measurements import series_key
 from tests.integration.query_world import HOUR, MIB, NOW, World, event_document, world
 
 MODELS = "/api/v1/models"
@@ -133,6 +136,9 @@ def test_deleted_unknown_and_impossible_ids_are_404_model_not_found(registry: Wo
         ("compare?ids={id},{id}@x", 422),
         ("compare?ids={id},{id}@v7.0", 404),
         ("compare?ids={id},nothing", 404),
+        ("compare?ids={id},{id}@v1.0&lower_is_better=", 422),
+        ("compare?ids={id},{id}@v1.0&lower_is_better=a&higher_is_better=b,a", 422),
+        ("compare?ids={id},{id}@v1.0&tolerance=1", 422),
         ("compare?ids=" + ",".join(f"{number:024x}" for number in range(21)), 422),
         ("statistics?x=1", 422),
     ],
@@ -255,6 +261,9 @@ def test_a_comparison_tells_best_values_and_differences_to_the_first(registry: W
         "difference": [0, 0.25],
         "same": False,
         "better": "higher",
+        "all_best": [1],
+        "against_parent": [None, None],
+        "tracked": [None, None],
     }
     assert (answer["metrics"]["log_loss"]["best"], answer["metrics"]["log_loss"]["better"]) == (0, "lower")
     assert answer["metrics"]["only"] == {
@@ -263,6 +272,9 @@ def test_a_comparison_tells_best_values_and_differences_to_the_first(registry: W
         "difference": [0, None],
         "same": False,
         "better": "higher",
+        "all_best": [0],
+        "against_parent": [None, None],
+        "tracked": [None, None],
     }
     assert answer["hyperparameters"]["n"] == {
         "values": [1, True],
@@ -271,6 +283,67 @@ def test_a_comparison_tells_best_values_and_differences_to_the_first(registry: W
         "same": False,
     }
     assert answer["hyperparameters"]["k"]["same"] is True
+
+
+def test_a_comparison_shows_what_became_worse_than_in_the_parent(registry: World) -> None:
+    own: dict[str, Any] = {
+        "v1.0": {"metrics": {"auc": 0.9, "val_loss": 0.1, "gone": 1, "n": 1}},
+        "v1.1": {"metrics": {"auc": 0.9, "val_loss": 0.2, "n": 3}, "deleted": True},
+        "v1.2": {"metrics": {"auc": 0.8, "val_loss": 0.1, "n": 2.0}},
+    }
+    model_id = registry.model("m", versions=["v1.0", "v1.1", "v1.2", "v1.3"], version_fields=own)
+    registry.db.versions.update_one({"_id": f"{model_id}@v1.2"}, {"$set": {"parent_version": "v1.0"}})
+    registry.db.versions.update_one({"_id": f"{model_id}@v1.3"}, {"$set": {"parent_version": "v1.1"}})
+    registry.db.models.update_one({"_id": model_id}, {"$set": {"metrics": {"auc": 0.1}, "parent_version": "v1.1"}})
+    last = {"at": NOW, "sequence": 9, "value": 0.7, "step": 4, "source": "production"}
+    series = {"_id": series_key(model_id, "auc", "v1.2"), "model_id": model_id, "metric": "auc", "version": "v1.2"}
+    registry.db.metric_series.insert_one({**series, "count": 1, "last": last})
+    target = f"{MODELS}/compare?ids={model_id}@v1.0,{model_id}@v1.2,{model_id}"
+    answer = registry.get(target).json
+    shown = [(one["version"], one["parent_version"], one["regressions"]) for one in answer["models"]]
+    assert shown == [("v1.0", None, []), ("v1.2", "v1.0", ["auc"]), ("v1.3", "v1.1", [])]
+    auc, loss = answer["metrics"]["auc"], answer["metrics"]["val_loss"]
+    against = {"version": "v1.0", "value": 0.9, "difference": 0.8 - 0.9, "regression": True}
+    assert auc["against_parent"] == [None, against, None]
+    assert loss["against_parent"][1] == {**against, "value": 0.1, "difference": 0.0, "regression": False}
+    assert (loss["best"], loss["all_best"], loss["same"]) == (0, [0, 1], False)
+    assert answer["metrics"]["gone"]["against_parent"] == [None, None, None]
+    tracked = {"value": 0.7, "recorded_at": "2026-11-21T17:00:00.000000Z", "step": 4, "source": "production"}
+    assert auc["tracked"] == [None, tracked, None]
+    assert loss["tracked"] == [None, None, None]
+    turned = registry.get(f"{target}&lower_is_better=auc,n&higher_is_better=val_loss").json
+    assert [one["regressions"] for one in turned["models"]] == [[], ["n"], []]
+    assert (turned["metrics"]["auc"]["best"], turned["metrics"]["auc"]["better"]) == (2, "lower")
+    assert turned["metrics"]["val_loss"]["better"] == "higher"
+
+
+@pytest.mark.parametrize(
+    ("names", "lower"),
+    [
+        ("loss val_loss valLoss trainLoss Logloss log-loss2 MAE test.rmse RMSE_test mean_absolute_error", True),
+        ("WER p99_latency latency_ms fit_seconds errors CrossEntropy perplexity", True),
+        ("accuracy f1 auc r2 precision lossless uptime mean timely mAP score", False),
+    ],
+)
+def test_the_name_of_a_metric_says_which_way_is_better(names: str, lower: bool) -> None:
+    assert [name for name in names.split() if lower_is_better(name) is not lower] == []
+
+
+def test_a_comparison_names_all_that_is_not_there(registry: World) -> None:
+    there, gone = registry.model("m"), registry.model("gone", deleted=True)
+    answer = registry.get(f"{MODELS}/compare?ids={there},{gone},{there}@v9.0,x")
+    assert (answer.status, answer.json["code"]) == (404, "not-found")
+    said = {one["field"]: one["message"] for one in answer.json["errors"]}
+    assert said.keys() == {"ids.1", "ids.2", "ids.3"}
+    assert (gone in said["ids.1"], "v9.0" in said["ids.2"]) == (True, True)
+
+
+def test_settings_of_another_kind_are_not_the_same_at_any_depth(registry: World) -> None:
+    depths: list[Any] = [{"a": [1, {"b": 2}]}, {"a": [True, {"b": 2}]}]
+    ids = [registry.model(str(one), hyperparameters={"k": one, "l": {"x": 1, "y": 2}}) for one in depths]
+    registry.db.models.update_one({"_id": ids[1]}, {"$set": {"hyperparameters.l": {"y": 2, "x": 1}}})
+    found = registry.get(f"{MODELS}/compare?ids={','.join(ids)}").json["hyperparameters"]
+    assert (found["k"]["same"], found["l"]["same"]) == (False, True)
 
 
 def test_a_comparison_survives_the_largest_numbers(registry: World) -> None:

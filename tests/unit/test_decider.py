@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
@@ -122,6 +124,52 @@ def test_a_version_that_is_not_there_is_not_found() -> None:
         then(c.ArchiveModel(V2), given(registration()))
 
 
+NOW = 1_795_262_400_000_000
+DAY = 24 * 3600 * 1_000_000
+
+
+def test_a_report_is_about_the_newest_version_now_and_changes_nothing_else() -> None:
+    model = given(registration(), c.CreateVersion())
+    event = then(c.ReportMetrics({"loss": 0.5}, NOW), model)
+    assert event == e.MetricsReported("v1.1", {"loss": 0.5}, None, NOW, "")
+    assert evolve(model, event) == model
+    same = c.ReportMetrics({"loss": 0.5}, NOW, NOW - DAY, 7, "training", V1)
+    assert then(same, evolve(model, event)) == e.MetricsReported("v1.0", {"loss": 0.5}, 7, NOW - DAY, "training")
+
+
+def test_reports_for_what_is_gone_are_not_found() -> None:
+    gone = given(registration(), c.CreateVersion(), c.DeleteVersion(V11))
+    for model, version, error in (
+        (given(registration(), c.DeleteModel()), None, ModelNotFound),
+        (gone, V11, VersionNotFound),
+    ):
+        with pytest.raises(error):
+            then(c.ReportMetrics({"loss": 1}, NOW, version=version), model)
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("metrics", {"metrics": {}}),
+        ("metrics", {"metrics": {f"m{number}": 1 for number in range(501)}}),
+        ("metrics", {"metrics": {"$ref": 1}}),
+        ("metrics.x", {"metrics": {"x": float("nan")}}),
+        ("step", {"step": -1}),
+        ("step", {"step": 2**63}),
+        ("recorded_at", {"recorded_at": -1}),
+        ("recorded_at", {"recorded_at": NOW + DAY + 1}),
+        ("source", {"source": "s" * 201}),
+        ("source", {"source": "a\n"}),
+    ],
+)
+def test_a_wrong_report_names_its_field(field: str, fields: dict[str, Any]) -> None:
+    right: dict[str, Any] = {"metrics": {"loss": 1}, "reported_at": NOW, "recorded_at": NOW + DAY, "step": 2**63 - 1}
+    assert then(c.ReportMetrics(**right), given(registration())) is not None
+    with pytest.raises(InvalidCommand) as refused:
+        then(c.ReportMetrics(**right | fields), given(registration()))
+    assert [one.field for one in refused.value.errors] == [field]
+
+
 NUMBERS = st.sampled_from([V1, V11, V2, ModelVersion(1, 2)])
 MAPS = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers(-5, 5) | st.floats(-1, 1), max_size=3)
 METRICS = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers(-5, 5), max_size=3)
@@ -138,6 +186,7 @@ COMMANDS = st.one_of(
     st.builds(c.RestoreModel, st.none() | NUMBERS),
     st.just(c.DeleteModel()),
     st.builds(c.DeleteVersion, NUMBERS),
+    st.builds(c.ReportMetrics, METRICS, st.just(NOW), version=st.none() | NUMBERS),
 )
 
 

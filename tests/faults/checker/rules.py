@@ -6,7 +6,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from tensorfleet.domain.evolution import Unfoldable, evolve
+from tensorfleet.domain.evolution import evolve
+from tensorfleet.domain.fitting import Unfoldable
 from tensorfleet.domain.model import INITIAL, Model
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec, Undecodable

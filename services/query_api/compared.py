@@ -1,0 +1,89 @@
+"""What a comparison looks at: each version asked for, its parent, and what was last reported of its metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.query_api.lookups import live_model, live_version
+from tensorfleet.domain.errors import FieldError, NotFound, SeveralNotFound
+from tensorfleet.mongo.measurements import METRIC_SERIES, series_key
+from tensorfleet.mongo.read_models import VERSIONS, Document, ReadModels
+
+_KEYS_AT_ONCE: Final = 10_000
+"""A question to MongoDB has at most 16 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """`shown` is the document of the version, or of the model if its newest was asked for.
+
+    `parent` is None for a first version, and if the parent was deleted. `tracked` are last points by metric.
+    """
+
+    model: Document
+    shown: Document
+    parent: Document | None
+    tracked: dict[str, Document]
+
+
+async def compared(reads: ReadModels, wanted: Sequence[tuple[str, str | None]]) -> list[Compared]:
+    """ModelNotFound, VersionNotFound, or SeveralNotFound that names all."""
+    found = await _found(reads, wanted)
+    parents, tracked = await asyncio.gather(_parents(reads, found), _tracked(reads, found))
+    return [
+        Compared(
+            model,
+            shown,
+            parents.get(f"{model['_id']}@{shown['parent_version']}"),
+            tracked.get(f"{model['_id']}@{shown['version']}", {}),
+        )
+        for model, shown in found
+    ]
+
+
+async def _found(reads: ReadModels, wanted: Sequence[tuple[str, str | None]]) -> list[tuple[Document, Document]]:
+    found: list[tuple[Document, Document]] = []
+    missing: list[tuple[int, NotFound]] = []
+    for index, one in enumerate(await asyncio.gather(*(_model_and_version(reads, *one) for one in wanted))):
+        if isinstance(one, NotFound):
+            missing.append((index, one))
+        else:
+            found.append(one)
+    if len(missing) == 1:
+        raise missing[0][1]
+    if missing:
+        raise SeveralNotFound([FieldError(f"ids.{index}", error.detail) for index, error in missing])
+    return found
+
+
+async def _model_and_version(
+    reads: ReadModels, model_id: str, version: str | None
+) -> tuple[Document, Document] | NotFound:
+    try:
+        model = await live_model(reads, model_id)
+        return model, await live_version(reads, model, version) if version else model
+    except NotFound as error:
+        return error
+
+
+async def _parents(reads: ReadModels, found: Sequence[tuple[Document, Document]]) -> dict[str, Document]:
+    """By `_id`. A parent of an earlier registration can't be: each registration begins with a first version."""
+    keys = {f"{model['_id']}@{shown['parent_version']}" for model, shown in found if shown["parent_version"]}
+    where = {"_id": {"$in": sorted(keys)}, "deleted": False}
+    return {one["_id"]: one for one in await reads.find(VERSIONS, where, fields={"version": 1, "metrics": 1})}
+
+
+async def _tracked(reads: ReadModels, found: Sequence[tuple[Document, Document]]) -> dict[str, dict[str, Document]]:
+    """By model and version, then by metric: the last point of each metric that one of the compared has."""
+    names = {name for _, shown in found for name in shown["metrics"]}
+    keys = [series_key(model["_id"], name, shown["version"]) for model, shown in found for name in sorted(names)]
+    fields = {"model_id": 1, "version": 1, "metric": 1, "last": 1}
+    tracked: dict[str, dict[str, Document]] = {}
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        where = {"_id": {"$in": keys[start : start + _KEYS_AT_ONCE]}}
+        for one in await reads.find(METRIC_SERIES, where, fields=fields):
+            tracked.setdefault(f"{one['model_id']}@{one['version']}", {})[one["metric"]] = one["last"]
+    return tracked
