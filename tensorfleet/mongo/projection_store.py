@@ -28,6 +28,8 @@ COLLECTIONS: Final = {
     "parked",
     "download_counters",
     "download_hours",
+    "download_totals",
+    "registration_hours",
     "checkpoints",
 }
 _EXISTS: Final = 48
@@ -80,10 +82,23 @@ class Puts:
 
 @dataclass(slots=True)
 class Counts:
-    """How many to add to each counter, by its `_id`; `fresh` are those not there yet, with their other members."""
+    """How many to add to each counter, by its `_id`; `fresh` are those not there yet, with their other members.
+
+    `changed` are other members of those that are there.
+    """
 
     added: Counter[str] = field(default_factory=Counter)
     fresh: dict[str, Document] = field(default_factory=dict)
+    changed: dict[str, Document] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> set[str]:
+        """Of the counters that exist once this is written."""
+        return {*self.added, *self.fresh, *self.changed}
+
+
+HourTotals = Counter[tuple[int, int | None]]
+"""By partition, and the hour since 1970; None stands for all hours."""
 
 
 @dataclass(slots=True)
@@ -98,6 +113,8 @@ class Writes:
     parked: dict[str, Document] = field(default_factory=dict)
     downloads: Counts = field(default_factory=Counts)
     download_hours: Counts = field(default_factory=Counts)
+    download_totals: HourTotals = field(default_factory=Counter)
+    registration_hours: HourTotals = field(default_factory=Counter)
     checkpoints: list[tuple[Checkpoint, Checkpoint]] = field(default_factory=list)
 
 
@@ -211,6 +228,8 @@ class ProjectionStore:
             self._db.history.insert_many(writes.history, ordered=False, session=session)
         _count(self._db.download_counters, writes.downloads, session)
         _count(self._db.download_hours, writes.download_hours, session)
+        _total(self._db.download_totals, "downloads", writes.download_totals, session)
+        _total(self._db.registration_hours, "models", writes.registration_hours, session)
 
     def _move(self, session: ClientSession, checkpoints: list[tuple[Checkpoint, Checkpoint]]) -> None:
         """Compare and set, all at once."""
@@ -266,11 +285,26 @@ def _count(collection: Collection[Document], counts: Counts, session: ClientSess
     for key, number in counts.added.items():
         if key not in counts.fresh:
             by_number.setdefault(number, []).append(key)
-    grown = [
+    grown: list[UpdateMany | UpdateOne] = [
         UpdateMany({"_id": {"$in": keys}}, {"$inc": {"downloads": Int64(number)}}) for number, keys in by_number.items()
     ]
+    grown += [UpdateOne({"_id": key}, {"$set": members}) for key, members in counts.changed.items()]
     if grown:
         collection.bulk_write(grown, ordered=False, session=session)
+
+
+def _total(collection: Collection[Document], field: str, totals: HourTotals, session: ClientSession) -> None:
+    """A sum that is 0 is written too: whether it is there must not depend on the batches."""
+    puts = [
+        UpdateOne(
+            {"_id": str(partition) if hour is None else f"{partition}:{hour}"},
+            {"$inc": {field: Int64(number)}, "$setOnInsert": {"hour": None if hour is None else Int64(hour)}},
+            upsert=True,
+        )
+        for (partition, hour), number in totals.items()
+    ]
+    if puts:
+        collection.bulk_write(puts, ordered=False, session=session)
 
 
 def checkpoint_of(document: Document) -> Checkpoint:

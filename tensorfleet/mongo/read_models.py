@@ -23,6 +23,8 @@ HISTORY: Final = "history"
 SEARCH: Final = "search"
 DOWNLOAD_COUNTERS: Final = "download_counters"
 DOWNLOAD_HOURS: Final = "download_hours"
+DOWNLOAD_TOTALS: Final = "download_totals"
+REGISTRATION_HOURS: Final = "registration_hours"
 STATISTICS: Final = "statistics"
 CHECKPOINTS: Final = "checkpoints"
 
@@ -54,7 +56,14 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
             language_override="_no_such_field",
         ),
     ),
+    DOWNLOAD_COUNTERS: (
+        IndexModel([("deleted", ASCENDING), ("downloads", DESCENDING), _NEWEST, _ID], name="most"),
+        IndexModel([("deleted", ASCENDING), ("downloads", ASCENDING), _NEWEST, _ID], name="least"),
+        IndexModel([("deleted", ASCENDING), ("downloads", DESCENDING), ("name", ASCENDING)], name="popular"),
+    ),
     DOWNLOAD_HOURS: (IndexModel([("hour", ASCENDING)], name="hour"),),
+    DOWNLOAD_TOTALS: (IndexModel([("hour", ASCENDING)], name="hour"),),
+    REGISTRATION_HOURS: (IndexModel([("hour", ASCENDING)], name="hour"),),
 }
 """Beside `_id`, everywhere. History is read by ranges of `_id`; hot counters are in no other index."""
 

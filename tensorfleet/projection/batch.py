@@ -25,7 +25,14 @@ from tensorfleet.projection.documents import (
     searchable,
     versions_needed,
 )
-from tensorfleet.projection.downloads import Bucket, bucket_of, count_downloads
+from tensorfleet.projection.downloads import (
+    Download,
+    count_downloads,
+    count_registration,
+    count_totals,
+    download_of,
+    listed,
+)
 from tensorfleet.projection.progress import Progress
 from tensorfleet.projection.statistics import PartitionStatistics, contribution
 
@@ -75,6 +82,7 @@ class BatchProjection:
         self._guards: dict[int, Guard] = {}
         self._progress: dict[tuple[str, int], Progress] = {}
         self._statistics: dict[int, PartitionStatistics] = {}
+        self._listed: dict[str, Document] = {}
         self._writes = Writes()
         self._letters: list[DeadLetter] = []
         self._verdicts: Counter[str] = Counter()
@@ -85,7 +93,8 @@ class BatchProjection:
         self._load(log)
         for record, envelope in log:
             self._log_record(record, envelope)
-        self._writes.downloads, self._writes.download_hours = count_downloads(downloads, self._baseline)
+        self._writes.downloads, self._writes.download_hours = count_downloads(downloads, self._listed, self._baseline)
+        self._writes.download_totals = count_totals(downloads)
         self._writes.statistics = {number: one.document(number) for number, one in self._statistics.items()}
         self._writes.checkpoints = [
             (one.start, one.checkpoint(self._epoch_of(place))) for place, one in self._progress.items() if one.moved
@@ -93,10 +102,10 @@ class BatchProjection:
         after = {one.id: one for _, one in self._writes.checkpoints}
         return Projected(self._writes, {**self._before, **after}, self._letters, self._verdicts)
 
-    def _decoded(self, records: Sequence[Record]) -> tuple[list[Decoded], list[Bucket]]:
+    def _decoded(self, records: Sequence[Record]) -> tuple[list[Decoded], list[Download]]:
         """The records of the log, and the downloads; each download is behind its checkpoint with this."""
         log: list[Decoded] = []
-        downloads: list[Bucket] = []
+        downloads: list[Download] = []
         for record in records:
             place = record.topic, record.partition
             progress = self._progress.get(place) or self._start(place)
@@ -108,7 +117,7 @@ class BatchProjection:
                 continue
             progress.fold(record.value or b"")
             if envelope is not None and isinstance(envelope.event, ModelDownloaded):
-                downloads.append(bucket_of(envelope))
+                downloads.append(download_of(envelope, record.partition))
             elif envelope is not None:
                 self._letters.append(DeadLetter(record, "not-a-download", "only downloads belong in this topic"))
         return log, downloads
@@ -211,6 +220,10 @@ class BatchProjection:
         self._parked[document["_id"]] = self._writes.parked[document["_id"]] = document
 
     def _count(self, partition: int, before: Document | None, after: Document) -> None:
+        entry = listed(after)
+        if entry is not None and entry != listed(before):
+            self._listed[after["_id"]] = entry
+            count_registration(self._writes.registration_hours, partition, before, after)
         if contribution(before) == contribution(after):
             return
         if partition not in self._statistics:

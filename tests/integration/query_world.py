@@ -167,9 +167,18 @@ class World:
                 model["file_version"] = number if version["file"] else model["file_version"]
                 model |= {name: version[name] for name in ("version", "version_order", "parent_version", "file")}
         self.db.models.insert_one(model)
+        self._counted(model)
         if not model["deleted"]:
             self.db.search.insert_one(search_document(model))
         return model_id
+
+    def _counted(self, model: Document) -> None:
+        """What the projector counts of a model that was registered."""
+        listed = {name: model[name] for name in ("created_at", "deleted", "name")}
+        self.db.download_counters.insert_one({"_id": model["_id"], **listed, "downloads": 0})
+        hour, live = model["created_at"] // HOUR, int(not model["deleted"])
+        added = {"$inc": {"models": live}, "$setOnInsert": {"hour": hour}}
+        self.db.registration_hours.update_one({"_id": f"{model['partition']}:{hour}"}, added, upsert=True)
 
     def file(self, content: bytes, filename: str) -> Document:
         checksum = hashlib.sha256(content).hexdigest()
@@ -184,6 +193,9 @@ class World:
             {"$inc": {"downloads": times}, "$setOnInsert": {"model_id": model_id, "hour": hour}},
             upsert=True,
         )
+        for key, of in (("3", None), (f"3:{hour}", hour)):
+            added = {"$inc": {"downloads": times}, "$setOnInsert": {"hour": of}}
+            self.db.download_totals.update_one({"_id": key}, added, upsert=True)
 
 
 def model_document(name: str) -> Document:
