@@ -75,8 +75,8 @@ class Stream:
         claim = envelope(OwnershipClaimed("http://owner", "one"), epoch=epoch, event_id=event_id)
         self._append(b"ownership", claim)
 
-    def add(self, command: c.Command, name: str = NAME) -> None:
-        """Append what the decider emits for an accepted command."""
+    def add(self, command: c.Command, name: str = NAME, **fields: object) -> None:
+        """Append what the decider emits for an accepted command. `fields` are members of its envelope."""
         model_id = model_id_of(name)
         model = self.models.get(model_id, INITIAL)
         event = decide(command, model, model_id)
@@ -91,6 +91,7 @@ class Stream:
             model_id=model_id,
             model_name=name,
             event_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name}{sequence}")),
+            **fields,
         )
         value = self._append(model_id.encode(), one)
         self._heads[model_id] = (sequence + 1, hashlib.sha256(value).digest())

@@ -37,12 +37,19 @@ async def walked(
 def walk(stages: Stages, ordering: Ordering, place: Sequence[Any] | None, skip: int, limit: int) -> Stages:
     keys = tuple(("downloads" if name == DOWNLOADS else name, direction) for name, direction in ordering.keys)
     counters = Ordering(ordering.name, (), keys)
-    after = [] if place is None else [counters.after(place)]
     page = [*([{"$skip": skip}] if skip else []), {"$limit": limit}]
-    in_order = [{"$match": {"deleted": False}}, *after, counters.sort]
+    in_order = [_behind(counters, place), counters.sort]
     if list(stages) == _EVERY_LIVE_MODEL:
         return [*in_order, *page, *_MODELS_OF_COUNTERS]
     return [*in_order, *_MODELS_OF_COUNTERS, *stages, *page]
+
+
+def _behind(ordering: Ordering, place: Sequence[Any] | None) -> Mapping[str, Any]:
+    """Each branch has all that its part of the index begins with: so each becomes a range of it, and no filter."""
+    if place is None:
+        return {"$match": {"deleted": False}}
+    branches = ordering.after(place)["$match"]["$or"]
+    return {"$match": {"$or": [{"deleted": False, **branch} for branch in branches]}}
 
 
 _MODELS_OF_COUNTERS: Final[Stages] = (

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bson.int64 import Int64
-from pymongo import MongoClient, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne, WriteConcern
+from pymongo import MongoClient, ReplaceOne, ReturnDocument, UpdateOne, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from tensorfleet.domain.errors import CheckpointTaken
+from tensorfleet.mongo.counters import Counts, HourTotals, write_counts, write_totals
+from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, Growth, grow, mark_deleted
 from tensorfleet.mongo.faults import translated_error
 from tensorfleet.mongo.read_models import ensure_indexes
 
@@ -81,27 +83,6 @@ class Puts:
 
 
 @dataclass(slots=True)
-class Counts:
-    """How many to add to each counter, by its `_id`; `fresh` are those not there yet, with their other members.
-
-    `changed` are other members of those that are there.
-    """
-
-    added: Counter[str] = field(default_factory=Counter)
-    fresh: dict[str, Document] = field(default_factory=dict)
-    changed: dict[str, Document] = field(default_factory=dict)
-
-    @property
-    def keys(self) -> set[str]:
-        """Of the counters that exist once this is written."""
-        return {*self.added, *self.fresh, *self.changed}
-
-
-HourTotals = Counter[tuple[int, int | None]]
-"""By partition, and the hour since 1970; None stands for all hours."""
-
-
-@dataclass(slots=True)
 class Writes:
     """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be."""
 
@@ -115,6 +96,7 @@ class Writes:
     download_hours: Counts = field(default_factory=Counts)
     download_totals: HourTotals = field(default_factory=Counter)
     registration_hours: HourTotals = field(default_factory=Counter)
+    window_growths: list[Growth] = field(default_factory=list)
     checkpoints: list[tuple[Checkpoint, Checkpoint]] = field(default_factory=list)
 
 
@@ -139,7 +121,7 @@ class ProjectionStore:
     def make_collections(self) -> None:
         try:
             present = set(self._db.list_collection_names())
-            for name in sorted(COLLECTIONS - present):
+            for name in sorted({*COLLECTIONS, DOWNLOAD_WINDOWS} - present):
                 self._make_collection(name)
         except PyMongoError as error:
             raise translated_error(error) from error
@@ -226,10 +208,12 @@ class ProjectionStore:
         _upsert(self._db.parked, writes.parked.values(), session)
         if writes.history:
             self._db.history.insert_many(writes.history, ordered=False, session=session)
-        _count(self._db.download_counters, writes.downloads, session)
-        _count(self._db.download_hours, writes.download_hours, session)
-        _total(self._db.download_totals, "downloads", writes.download_totals, session)
-        _total(self._db.registration_hours, "models", writes.registration_hours, session)
+        write_counts(self._db.download_counters, writes.downloads, session)
+        write_counts(self._db.download_hours, writes.download_hours, session)
+        write_totals(self._db.download_totals, "downloads", writes.download_totals, session)
+        write_totals(self._db.registration_hours, "models", writes.registration_hours, session)
+        grow(self._db[DOWNLOAD_WINDOWS], writes.window_growths, session)
+        mark_deleted(self._db[DOWNLOAD_WINDOWS], writes.downloads.changed, session)
 
     def _move(self, session: ClientSession, checkpoints: list[tuple[Checkpoint, Checkpoint]]) -> None:
         """Compare and set, all at once."""
@@ -272,37 +256,6 @@ def _put(collection: Collection[Document], puts: Puts, session: ClientSession) -
 
 def _upsert(collection: Collection[Document], documents: Iterable[Document], session: ClientSession) -> None:
     puts = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
-    if puts:
-        collection.bulk_write(puts, ordered=False, session=session)
-
-
-def _count(collection: Collection[Document], counts: Counts, session: ClientSession) -> None:
-    """One request for all counters that grow by the same number: most grow by one."""
-    new = [{"_id": key, **members, "downloads": Int64(counts.added[key])} for key, members in counts.fresh.items()]
-    if new:
-        collection.insert_many(new, ordered=False, session=session)
-    by_number: dict[int, list[str]] = {}
-    for key, number in counts.added.items():
-        if key not in counts.fresh:
-            by_number.setdefault(number, []).append(key)
-    grown: list[UpdateMany | UpdateOne] = [
-        UpdateMany({"_id": {"$in": keys}}, {"$inc": {"downloads": Int64(number)}}) for number, keys in by_number.items()
-    ]
-    grown += [UpdateOne({"_id": key}, {"$set": members}) for key, members in counts.changed.items()]
-    if grown:
-        collection.bulk_write(grown, ordered=False, session=session)
-
-
-def _total(collection: Collection[Document], field: str, totals: HourTotals, session: ClientSession) -> None:
-    """A sum that is 0 is written too: whether it is there must not depend on the batches."""
-    puts = [
-        UpdateOne(
-            {"_id": str(partition) if hour is None else f"{partition}:{hour}"},
-            {"$inc": {field: Int64(number)}, "$setOnInsert": {"hour": None if hour is None else Int64(hour)}},
-            upsert=True,
-        )
-        for (partition, hour), number in totals.items()
-    ]
     if puts:
         collection.bulk_write(puts, ordered=False, session=session)
 

@@ -15,6 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 
 from tensorfleet.domain.errors import ReadModelsUnavailable
+from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, WINDOW_INDEXES
 from tensorfleet.mongo.live_generation import LiveGeneration
 
 MODELS: Final = "models"
@@ -63,6 +64,7 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     ),
     DOWNLOAD_HOURS: (IndexModel([("hour", ASCENDING)], name="hour"),),
     DOWNLOAD_TOTALS: (IndexModel([("hour", ASCENDING)], name="hour"),),
+    DOWNLOAD_WINDOWS: WINDOW_INDEXES,
     REGISTRATION_HOURS: (IndexModel([("hour", ASCENDING)], name="hour"),),
 }
 """Beside `_id`, everywhere. History is read by ranges of `_id`; hot counters are in no other index."""

@@ -31,6 +31,7 @@ from tensorfleet.projection.downloads import (
     count_registration,
     count_totals,
     download_of,
+    growths,
     listed,
 )
 from tensorfleet.projection.progress import Progress
@@ -95,6 +96,7 @@ class BatchProjection:
             self._log_record(record, envelope)
         self._writes.downloads, self._writes.download_hours = count_downloads(downloads, self._listed, self._baseline)
         self._writes.download_totals = count_totals(downloads)
+        self._writes.window_growths = growths(downloads)
         self._writes.statistics = {number: one.document(number) for number, one in self._statistics.items()}
         self._writes.checkpoints = [
             (one.start, one.checkpoint(self._epoch_of(place))) for place, one in self._progress.items() if one.moved

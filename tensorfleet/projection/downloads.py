@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 from bson.int64 import Int64
 
 from tensorfleet.events.envelope import Envelope
-from tensorfleet.mongo.projection_store import Counts, HourTotals
+from tensorfleet.mongo.counters import Counts, HourTotals
+from tensorfleet.mongo.download_windows import Growth
 from tensorfleet.projection.baseline import Baseline
 from tensorfleet.projection.documents import Document
 
@@ -25,12 +26,13 @@ class Download(NamedTuple):
     """`hour` is counted from 1970, UTC; `partition` is that of the record."""
 
     model_id: str
+    name: str
     hour: int
     partition: int
 
 
 def download_of(envelope: Envelope, partition: int) -> Download:
-    return Download(envelope.model_id, _hour(envelope.occurred_at), partition)
+    return Download(envelope.model_id, envelope.model_name, _hour(envelope.occurred_at), partition)
 
 
 def listed(model: Document | None) -> Document | None:
@@ -50,6 +52,11 @@ def count_totals(downloads: list[Download]) -> HourTotals:
     totals: HourTotals = Counter((one.partition, one.hour) for one in downloads)
     totals.update(Counter((one.partition, None) for one in downloads))
     return totals
+
+
+def growths(downloads: list[Download]) -> list[Growth]:
+    counted = Counter((one.model_id, one.name, one.hour) for one in downloads)
+    return [Growth(*key, number) for key, number in counted.items()]
 
 
 def count_downloads(

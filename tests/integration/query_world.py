@@ -30,6 +30,7 @@ from tensorfleet.events.topics import Topics
 from tensorfleet.http.app import make_app
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
+from tensorfleet.mongo.download_windows import WINDOW_HOURS
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect, ensure_indexes
 
@@ -193,6 +194,13 @@ class World:
             {"$inc": {"downloads": times}, "$setOnInsert": {"model_id": model_id, "hour": hour}},
             upsert=True,
         )
+        known = self.db.models.find_one({"_id": model_id}) or {"name": "", "deleted": False}
+        window = {
+            "$inc": dict.fromkeys(WINDOW_HOURS, times),
+            "$min": {"exact_until": hour + 24},
+            "$setOnInsert": {"name": known["name"], "deleted": known["deleted"]},
+        }
+        self.db.download_windows.update_one({"_id": model_id}, window, upsert=True)
         for key, of in (("3", None), (f"3:{hour}", hour)):
             added = {"$inc": {"downloads": times}, "$setOnInsert": {"hour": of}}
             self.db.download_totals.update_one({"_id": key}, added, upsert=True)
