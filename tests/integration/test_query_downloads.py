@@ -82,7 +82,7 @@ def registry(mongodb_url: str) -> Iterator[World]:
         yield one
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_every_answer_is_exact_whatever_happens(mongodb_url: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance, truth = random.Random(seed), Truth()
     monkeypatch.setattr(popular, "_SPARE", 1)
