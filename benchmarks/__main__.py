@@ -14,6 +14,7 @@ from benchmarks import (
     idle_memory,
     metric_history,
     owner_start,
+    popular,
     rebuild,
     replay,
     two_instances,
@@ -32,6 +33,7 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "rebuild": rebuild.measure,
     "metric_history": metric_history.measure,
     "owner_start": owner_start.measure,
+    "popular": popular.measure,
     "files": files.measure,
 }
 _TMPFS = Path("/dev/shm")

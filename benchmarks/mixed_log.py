@@ -39,23 +39,31 @@ class _Stream:
 class MixedLog:
     """Valid for the guard: each partition claimed first, sequences contiguous, hashes chained."""
 
-    def __init__(self, kafka: dict[str, str], topics: Topics, codec: Codec, shares: Mapping[str, int] = SHARES) -> None:
+    def __init__(
+        self,
+        kafka: dict[str, str],
+        topics: Topics,
+        codec: Codec,
+        shares: Mapping[str, int] = SHARES,
+        start: int = _START,
+    ) -> None:
+        """`start`: when the first event happened, in microseconds since 1970."""
         self._producer = Producer({**configuration.producer(kafka, "bench"), "linger.ms": 20})
         self._topics = topics
         self._shares = shares
         self._codec = codec
         self._streams: list[_Stream] = []
         self._random = random.Random(2025)
-        self._now = _START
+        self._now = start
         self._failed: list[str] = []
 
-    def write(self, events: int) -> int:
+    def write(self, events: int, seconds_apart: int = 1) -> int:
         """The number of records written: the events, and a claim for each partition."""
         for partition in range(self._topics.partitions):
             claim = OwnershipClaimed("http://127.0.0.1", "benchmark")
             self._send(self._envelope(_Stream("", ""), 0, NO_HASH, claim), self._topics.log, partition)
         for kind in self._random.choices(list(self._shares), list(self._shares.values()), k=events):
-            self._now += 1_000_000
+            self._now += seconds_apart * 1_000_000
             stream = self._random.choice(self._streams) if self._streams else None
             if stream is None or kind == "register":
                 stream = self._register()

@@ -75,16 +75,16 @@ class Stream:
         claim = envelope(OwnershipClaimed("http://owner", "one"), epoch=epoch, event_id=event_id)
         self._append(b"ownership", claim)
 
-    def add(self, command: c.Command, name: str = NAME) -> None:
-        """Append what the decider emits for an accepted command."""
+    def add(self, command: c.Command, name: str = NAME, **fields: object) -> None:
+        """Append what the decider emits for an accepted command. `fields` are members of its envelope."""
         model_id = model_id_of(name)
         model = self.models.get(model_id, INITIAL)
         event = decide(command, model, model_id)
         assert event is not None
         self.models[model_id] = evolve(model, event)
-        self.event(event, name)
+        self.event(event, name, **fields)
 
-    def event(self, event: e.Event, name: str = NAME) -> None:
+    def event(self, event: e.Event, name: str = NAME, **fields: object) -> None:
         """Append an event that continues the model's stream, whether it fits its state or not."""
         model_id = model_id_of(name)
         sequence, previous = self._heads.get(model_id, (0, NO_HASH))
@@ -96,6 +96,7 @@ class Stream:
             model_id=model_id,
             model_name=name,
             event_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name}{sequence}")),
+            **fields,
         )
         value = self._append(model_id.encode(), one)
         self._heads[model_id] = (sequence + 1, hashlib.sha256(value).digest())

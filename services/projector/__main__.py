@@ -9,6 +9,7 @@ from typing import Any
 
 from services.projector.consumer import Projector
 from services.projector.replays import Replays
+from services.projector.upkeep import keep_windows_exact
 from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
@@ -84,11 +85,12 @@ async def main(settings: Settings) -> None:
         log_watch = LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity)
         lifeline.spawn(log_watch.run(lost))
         projecting = lifeline.spawn(asyncio.to_thread(project))
+        tending = lifeline.spawn(asyncio.to_thread(keep_windows_exact, stores, stopping.wait))
         try:
             await serve(app, settings, lifeline)
         finally:
             stopping.set()
-            await asyncio.wait({projecting})
+            await asyncio.wait({projecting, tending})
 
 
 if __name__ == "__main__":

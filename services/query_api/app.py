@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from services.query_api.comparison import comparison_routes
 from services.query_api.cursors import Cursors
 from services.query_api.download import download_routes
+from services.query_api.download_series import download_series_routes
 from services.query_api.gate import ReadGate
 from services.query_api.history import history_routes
 from services.query_api.listing import Lists, list_routes
@@ -48,5 +49,6 @@ def query_routes(
         history_routes(gate, reads, cursors, max_page_size),
         metric_history_routes(gate, reads),
         download_routes(gate, reads, blobs, downloads, download_timeout_seconds),
+        download_series_routes(gate, reads, clock),
         schema_routes(catalogue, topics),
     )

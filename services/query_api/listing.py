@@ -9,11 +9,12 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from services.query_api import by_downloads
 from services.query_api.cursors import CURSOR, Cursors
 from services.query_api.filters import FILTERS, filters_of
 from services.query_api.gate import ReadGate, docs
 from services.query_api.lookups import download_counts
-from services.query_api.ordering import ORDER, SORT, Ordering, ordering_of
+from services.query_api.ordering import DOWNLOADS, ORDER, SORT, Ordering, ordering_of
 from services.query_api.rendering import row
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.http.conditional import conditional_json
@@ -65,13 +66,13 @@ class Lists:
 
     async def answer(self, parameters: QueryParameters, query: Query) -> dict[str, Any]:
         page = self._slice(parameters, query)
-        rows = await self._reads.aggregate(query.collection, _paged(query, page))
+        rows = await self._rows(query, page)
         counted = await self._reads.aggregate(query.collection, [*query.stages, {"$count": "total"}])
         total = counted[0]["total"] if counted else 0
         more, rows = len(rows) > page.limit, rows[: page.limit]
         counts = await download_counts(self._reads, (one["_id"] for one in rows))
         return {
-            "models": [_scored(one, row(one, counts.get(one["_id"], 0))) for one in rows],
+            "models": [_scored(one, row(one, one.get(DOWNLOADS, counts.get(one["_id"], 0)))) for one in rows],
             "pagination": {
                 "page": page.number,
                 "limit": page.limit,
@@ -80,6 +81,16 @@ class Lists:
                 "next_cursor": self._next(query, page, rows) if more else None,
             },
         }
+
+    async def _rows(self, query: Query, page: Slice) -> list[Document]:
+        """One more than the page holds, if there are more."""
+        counted = query.collection == MODELS and query.ordering.keys[0][0] == DOWNLOADS
+        if counted and await by_downloads.walk_serves(self._reads, query.stages):
+            skip = 0 if page.place is not None else (page.number - 1) * page.limit
+            return await by_downloads.walked(
+                self._reads, query.stages, query.ordering, page.place, skip, page.limit + 1
+            )
+        return await self._reads.aggregate(query.collection, _paged(query, page))
 
     def _slice(self, parameters: QueryParameters, query: Query) -> Slice:
         limit = parameters.integer("limit", min(DEFAULT_LIMIT, self._most), 1, self._most)

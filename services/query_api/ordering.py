@@ -27,6 +27,7 @@ ORDER: Final = Parameter(
 _FIELDS: Final = ("created_at", "updated_at", "name")
 _TIES: Final = (("created_at", -1), ("_id", 1))
 _KEY: Final = "_key"
+DOWNLOADS: Final = "_downloads"
 _ABSENT: Final = "_absent"
 
 
@@ -69,7 +70,7 @@ def ordering_of(parameters: QueryParameters, *, by_score: bool = False) -> Order
         ties = [tie for tie in _TIES if tie[0] != name]
         return Ordering(label, (), ((name, direction), *ties))
     if name == "download_count":
-        return Ordering(label, _DOWNLOADS, ((_KEY, direction), *_TIES))
+        return Ordering(label, _COUNTED, ((DOWNLOADS, direction), *_TIES))
     if name.startswith("metrics."):
         return _by_metric(label, name.removeprefix("metrics."), direction)
     raise InvalidCommand.of(SORT.name, f"is none of {', '.join(_FIELDS)}, download_count, metrics.<name>")
@@ -84,8 +85,8 @@ def _by_metric(label: str, name: str, direction: int) -> Ordering:
     return Ordering(label, (compute,), ((_ABSENT, 1), (_KEY, direction), *_TIES))
 
 
-_DOWNLOADS: Final = (
+_COUNTED: Final = (
     {"$lookup": {"from": DOWNLOAD_COUNTERS, "localField": "_id", "foreignField": "_id", "as": "_counter"}},
-    {"$set": {_KEY: {"$ifNull": [{"$first": "$_counter.downloads"}, 0]}}},
+    {"$set": {DOWNLOADS: {"$ifNull": [{"$first": "$_counter.downloads"}, 0]}}},
     {"$unset": "_counter"},
 )

@@ -10,15 +10,16 @@ from starlette.responses import Response
 
 from services.query_api.gate import ReadGate, docs
 from services.query_api.lookups import download_counts
+from services.query_api.popular import WindowRanking, most_downloaded
 from services.query_api.ports import Clock
 from services.query_api.rendering import row
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter
-from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, DOWNLOAD_HOURS, MODELS, VERSIONS, ReadModels
+from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, MODELS, VERSIONS, ReadModels
 
 DEFAULT_LIMIT: Final = 10
 HOUR: Final = 3_600_000_000
-WINDOWS: Final = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
+WINDOWS: Final = {"24h": "day", "7d": "week", "30d": "month"}
 WINDOW: Final = Parameter(
     "window",
     "Which downloads count; the hour that runs is the last of a window.",
@@ -40,10 +41,9 @@ def ranking_routes(gate: ReadGate, reads: ReadModels, clock: Clock, max_page_siz
         window = parameters.choice("window", [*WINDOWS, "all"]) or "all"
         limit = parameters.integer("limit", default, 1, max_page_size)
         if window == "all":
-            found = await reads.aggregate(DOWNLOAD_COUNTERS, _ranked([], limit))
+            found = await reads.aggregate(DOWNLOAD_COUNTERS, most_downloaded(limit))
         else:
-            since = clock() // HOUR - WINDOWS[window]
-            found = await reads.aggregate(DOWNLOAD_HOURS, _ranked(_summed(since), limit))
+            found = await WindowRanking(reads, WINDOWS[window], clock() // HOUR).first(limit)
         counts = await download_counts(reads, (one["_id"] for one in found))
         rows = [{**row(one["model"], counts.get(one["_id"], 0)), "downloads": one["downloads"]} for one in found]
         return conditional_json(request, {"window": window, "models": rows})
@@ -52,7 +52,7 @@ def ranking_routes(gate: ReadGate, reads: ReadModels, clock: Clock, max_page_siz
     async def recent(request: Request) -> Response:
         parameters = await gate.enter(request, [limit_parameter])
         limit = parameters.integer("limit", default, 1, max_page_size)
-        found = await reads.aggregate(VERSIONS, [*_NEWEST_VERSIONS, {"$limit": limit}])
+        found = await reads.aggregate(VERSIONS, newest_versions(limit))
         counts = await download_counts(reads, (one["model_id"] for one in found))
         rows = [_version_row(one, counts) for one in found]
         return conditional_json(request, {"models": rows})
@@ -60,38 +60,19 @@ def ranking_routes(gate: ReadGate, reads: ReadModels, clock: Clock, max_page_siz
     return router
 
 
-_JOIN_LIVE_MODEL: Final[Stages] = (
-    {"$unwind": "$model"},
-    {"$match": {"model.deleted": False}},
-)
-
-
-def _summed(since: int) -> Stages:
-    """Downloads by model in the hours after `since`."""
-    return [
-        {"$match": {"hour": {"$gt": since}}},
-        {"$group": {"_id": "$model_id", "downloads": {"$sum": "$downloads"}}},
-    ]
-
-
-def _ranked(stages: Stages, limit: int) -> Stages:
-    return [
-        *stages,
-        {"$match": {"downloads": {"$gt": 0}}},
-        {"$lookup": {"from": MODELS, "localField": "_id", "foreignField": "_id", "as": "model"}},
-        *_JOIN_LIVE_MODEL,
-        {"$sort": {"downloads": -1, "model.name": 1}},
-        {"$limit": limit},
-    ]
-
-
 _NEWEST_VERSIONS: Final[Stages] = (
     {"$match": {"deleted": False}},
     {"$sort": {"created_at": -1, "version_order": -1, "_id": 1}},
     {"$lookup": {"from": MODELS, "localField": "model_id", "foreignField": "_id", "as": "model"}},
-    *_JOIN_LIVE_MODEL,
+    {"$unwind": "$model"},
+    {"$match": {"model.deleted": False}},
     {"$match": {"$expr": {"$eq": ["$registration", "$model.registration"]}}},
 )
+
+
+def newest_versions(limit: int) -> Stages:
+    """Stages over VERSIONS: each with its `model`."""
+    return [*_NEWEST_VERSIONS, {"$limit": limit}]
 
 
 def _version_row(version: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:

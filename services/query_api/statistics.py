@@ -15,7 +15,7 @@ from services.query_api.ports import Clock
 from services.query_api.rankings import HOUR
 from services.query_api.rendering import size_text
 from tensorfleet.http.conditional import conditional_json
-from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, DOWNLOAD_HOURS, MODELS, STATISTICS, ReadModels
+from tensorfleet.mongo.read_models import DOWNLOAD_TOTALS, MODELS, REGISTRATION_HOURS, STATISTICS, ReadModels
 
 DAY: Final = 24 * HOUR
 
@@ -62,7 +62,7 @@ def statistics_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> APIRou
             "total_models": figures.models,
             "algorithms": figures.algorithms,
             "status_distribution": figures.statuses,
-            "total_downloads": await _sum_downloads(reads, DOWNLOAD_COUNTERS, {}),
+            "total_downloads": await _sum(reads, DOWNLOAD_TOTALS, "downloads", {"hour": None}),
             "storage_usage": {
                 "total_size_gb": round(figures.total_size_bytes / 10**9, 9),
                 "average_model_size_mb": round(figures.average_size_bytes / 10**6, 6),
@@ -97,14 +97,18 @@ def statistics_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> APIRou
 
 
 async def _added_since(reads: ReadModels, since: int) -> int:
-    return await reads.count(MODELS, {"deleted": False, "created_at": {"$gte": since}})
+    """Whole hours are summed; only in the hour that `since` falls into are models counted."""
+    first, begun = -(-since // HOUR), {"deleted": False, "created_at": {"$gte": since, "$lt": -(-since // HOUR) * HOUR}}
+    added = await _sum(reads, REGISTRATION_HOURS, "models", {"hour": {"$gte": first}})
+    return added + (await reads.count(MODELS, begun) if since % HOUR else 0)
 
 
 async def _downloads_after(reads: ReadModels, hour: int) -> int:
-    return await _sum_downloads(reads, DOWNLOAD_HOURS, {"hour": {"$gt": hour}})
+    return await _sum(reads, DOWNLOAD_TOTALS, "downloads", {"hour": {"$gt": hour}})
 
 
-async def _sum_downloads(reads: ReadModels, collection: str, where: dict[str, Any]) -> int:
-    group = {"$group": {"_id": None, "downloads": {"$sum": "$downloads"}}}
-    found = await reads.aggregate(collection, [{"$match": where}, group])
-    return int(found[0]["downloads"]) if found else 0
+async def _sum(reads: ReadModels, collection: str, field: str, where: dict[str, Any]) -> int:
+    found = await reads.aggregate(
+        collection, [{"$match": where}, {"$group": {"_id": None, "sum": {"$sum": f"${field}"}}}]
+    )
+    return int(found[0]["sum"]) if found else 0

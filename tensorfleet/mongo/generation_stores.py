@@ -14,6 +14,7 @@ from pymongo.read_concern import ReadConcern
 from tensorfleet.domain.errors import CheckpointTaken
 from tensorfleet.mongo.comparison import Comparison, Side, compare
 from tensorfleet.mongo.connection import connected
+from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, WindowUpkeep
 from tensorfleet.mongo.faults import translating
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.generation_lease import GenerationLease
@@ -72,6 +73,10 @@ class GenerationStores:
     def filling_store(self, database: str, holder: str) -> FillingStore:
         return FillingStore(self._client, database, holder)
 
+    def upkeep(self) -> WindowUpkeep:
+        """Of the generation that is live now."""
+        return WindowUpkeep(self.database(self.read().live))
+
     @contextmanager
     def snapshot(self, database: str) -> Iterator[Snapshot]:
         """MongoDB keeps it for five minutes, unless told otherwise."""
@@ -112,7 +117,7 @@ class GenerationStores:
             if database != self._home:
                 self._client.drop_database(database)
                 return
-            for name in (*sorted(COLLECTIONS), HAND_OVER):
+            for name in (*sorted(COLLECTIONS), DOWNLOAD_WINDOWS, HAND_OVER):
                 self.database(database)[name].drop()
 
     def unfinished(self, generations: Generations) -> list[str]:

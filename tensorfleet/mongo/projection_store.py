@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bson.int64 import Int64
-from pymongo import MongoClient, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne, WriteConcern
+from pymongo import MongoClient, ReplaceOne, ReturnDocument, UpdateOne, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from tensorfleet.domain.errors import CheckpointTaken
+from tensorfleet.mongo.counters import Counts, HourTotals, write_counts, write_totals
+from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, Growth, grow, mark_deleted
 from tensorfleet.mongo.faults import translated_error
 from tensorfleet.mongo.measurements import METRIC_CHUNKS, METRIC_SERIES, Measured, write_measured
 from tensorfleet.mongo.read_models import ensure_indexes
@@ -32,6 +34,8 @@ COLLECTIONS: Final = {
     "parked",
     "download_counters",
     "download_hours",
+    "download_totals",
+    "registration_hours",
     "checkpoints",
 }
 _EXISTS: Final = 48
@@ -85,14 +89,6 @@ class Puts:
 
 
 @dataclass(slots=True)
-class Counts:
-    """How many to add to each counter, by its `_id`; `fresh` are those not there yet, with their other members."""
-
-    added: Counter[str] = field(default_factory=Counter)
-    fresh: dict[str, Document] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class Writes:
     """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be.
 
@@ -108,6 +104,9 @@ class Writes:
     parked: dict[str, Document | None] = field(default_factory=dict)
     downloads: Counts = field(default_factory=Counts)
     download_hours: Counts = field(default_factory=Counts)
+    download_totals: HourTotals = field(default_factory=Counter)
+    registration_hours: HourTotals = field(default_factory=Counter)
+    window_growths: list[Growth] = field(default_factory=list)
     checkpoints: list[tuple[Checkpoint, Checkpoint]] = field(default_factory=list)
 
 
@@ -132,7 +131,7 @@ class ProjectionStore:
     def make_collections(self) -> None:
         try:
             present = set(self._db.list_collection_names())
-            for name in sorted(COLLECTIONS - present):
+            for name in sorted({*COLLECTIONS, DOWNLOAD_WINDOWS} - present):
                 self._make_collection(name)
         except PyMongoError as error:
             raise translated_error(error) from error
@@ -235,8 +234,12 @@ class ProjectionStore:
         if writes.history:
             self._db.history.insert_many(writes.history, ordered=False, session=session)
         write_measured(self._db, writes.measured, session)
-        _count(self._db.download_counters, writes.downloads, session)
-        _count(self._db.download_hours, writes.download_hours, session)
+        write_counts(self._db.download_counters, writes.downloads, session)
+        write_counts(self._db.download_hours, writes.download_hours, session)
+        write_totals(self._db.download_totals, "downloads", writes.download_totals, session)
+        write_totals(self._db.registration_hours, "models", writes.registration_hours, session)
+        grow(self._db[DOWNLOAD_WINDOWS], writes.window_growths, session)
+        mark_deleted(self._db[DOWNLOAD_WINDOWS], writes.downloads.changed, session)
 
     def _move(self, session: ClientSession, checkpoints: list[tuple[Checkpoint, Checkpoint]]) -> None:
         """Compare and set, all at once."""
@@ -287,22 +290,6 @@ def _upsert(collection: Collection[Document], documents: Iterable[Document], ses
     puts = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
     if puts:
         collection.bulk_write(puts, ordered=False, session=session)
-
-
-def _count(collection: Collection[Document], counts: Counts, session: ClientSession) -> None:
-    """One request for all counters that grow by the same number: most grow by one."""
-    new = [{"_id": key, **members, "downloads": Int64(counts.added[key])} for key, members in counts.fresh.items()]
-    if new:
-        collection.insert_many(new, ordered=False, session=session)
-    by_number: dict[int, list[str]] = {}
-    for key, number in counts.added.items():
-        if key not in counts.fresh:
-            by_number.setdefault(number, []).append(key)
-    grown = [
-        UpdateMany({"_id": {"$in": keys}}, {"$inc": {"downloads": Int64(number)}}) for number, keys in by_number.items()
-    ]
-    if grown:
-        collection.bulk_write(grown, ordered=False, session=session)
 
 
 def checkpoint_of(document: Document) -> Checkpoint:

@@ -15,6 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 
 from tensorfleet.domain.errors import ReadModelsUnavailable
+from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, WINDOW_INDEXES
 from tensorfleet.mongo.live_generation import LiveGeneration
 
 MODELS: Final = "models"
@@ -23,6 +24,8 @@ HISTORY: Final = "history"
 SEARCH: Final = "search"
 DOWNLOAD_COUNTERS: Final = "download_counters"
 DOWNLOAD_HOURS: Final = "download_hours"
+DOWNLOAD_TOTALS: Final = "download_totals"
+REGISTRATION_HOURS: Final = "registration_hours"
 STATISTICS: Final = "statistics"
 CHECKPOINTS: Final = "checkpoints"
 
@@ -54,7 +57,15 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
             language_override="_no_such_field",
         ),
     ),
+    DOWNLOAD_COUNTERS: (
+        IndexModel([("deleted", ASCENDING), ("downloads", DESCENDING), _NEWEST, _ID], name="most"),
+        IndexModel([("deleted", ASCENDING), ("downloads", ASCENDING), _NEWEST, _ID], name="least"),
+        IndexModel([("deleted", ASCENDING), ("downloads", DESCENDING), ("name", ASCENDING)], name="popular"),
+    ),
     DOWNLOAD_HOURS: (IndexModel([("hour", ASCENDING)], name="hour"),),
+    DOWNLOAD_TOTALS: (IndexModel([("hour", ASCENDING)], name="hour"),),
+    DOWNLOAD_WINDOWS: WINDOW_INDEXES,
+    REGISTRATION_HOURS: (IndexModel([("hour", ASCENDING)], name="hour"),),
 }
 """Beside `_id`, everywhere. History is read by ranges of `_id`; hot counters are in no other index."""
 

@@ -38,8 +38,8 @@ class Baseline:
 
     def new_counters(self, totals: Iterable[str], hours: Iterable[str]) -> tuple[set[str], set[str]]:
         """Which of the download counters, and of the hourly ones, do not exist yet."""
-        new = set(totals) - self._unfinished.downloads.added.keys()
-        new_hours = set(hours) - self._unfinished.download_hours.added.keys()
+        new = set(totals) - self._unfinished.downloads.keys
+        new_hours = set(hours) - self._unfinished.download_hours.keys
         known, known_hours = self._store.known_counters(new, new_hours)
         return new - known, new_hours - known_hours
 

@@ -12,7 +12,7 @@ from tensorfleet.events.envelope import Envelope
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
 from tensorfleet.projection.baseline import Baseline
-from tensorfleet.projection.downloads import Bucket, bucket_of, count_downloads
+from tensorfleet.projection.downloads import Download, download_of
 from tensorfleet.projection.log_projection import DeadLetter, Decoded, LogProjection
 from tensorfleet.projection.progress import Progress
 
@@ -56,8 +56,7 @@ class BatchProjection:
         self._log.load(log)
         for record, envelope in log:
             self._progress[record.topic, record.partition].fold(self._log.project(record, envelope))
-        writes = self._log.finish()
-        writes.downloads, writes.download_hours = count_downloads(downloads, self._baseline)
+        writes = self._log.finish(downloads)
         writes.checkpoints = [
             (one.start, one.checkpoint(self._epoch_of(place))) for place, one in self._progress.items() if one.moved
         ]
@@ -65,10 +64,10 @@ class BatchProjection:
         letters = sorted([*self._letters, *self._log.letters], key=_place_and_offset)
         return Projected(writes, {**self._before, **after}, letters, self._log.verdicts)
 
-    def _decoded(self, records: Sequence[Record]) -> tuple[list[Decoded], list[Bucket]]:
+    def _decoded(self, records: Sequence[Record]) -> tuple[list[Decoded], list[Download]]:
         """The records of the log, and the downloads; each download is behind its checkpoint with this."""
         log: list[Decoded] = []
-        downloads: list[Bucket] = []
+        downloads: list[Download] = []
         for record in records:
             place = record.topic, record.partition
             progress = self._progress.get(place) or self._start(place)
@@ -80,7 +79,7 @@ class BatchProjection:
                 continue
             progress.fold(record.value or b"")
             if envelope is not None and isinstance(envelope.event, ModelDownloaded):
-                downloads.append(bucket_of(envelope))
+                downloads.append(download_of(envelope, record.partition))
             elif envelope is not None:
                 self._letters.append(DeadLetter(record, "not-a-download", "only downloads belong in this topic"))
         return log, downloads

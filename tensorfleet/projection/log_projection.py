@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tensorfleet.domain.events import MetricsReported, ModelDownloaded
@@ -25,6 +25,14 @@ from tensorfleet.projection.documents import (
     search_entry,
     searchable,
     versions_needed,
+)
+from tensorfleet.projection.downloads import (
+    Download,
+    count_downloads,
+    count_registration,
+    count_totals,
+    growths,
+    listed,
 )
 from tensorfleet.projection.statistics import PartitionStatistics, contribution
 
@@ -54,6 +62,7 @@ class LogProjection:
         self._parked: dict[str, Document] = {}
         self._guards: dict[int, Guard] = {}
         self._statistics: dict[int, PartitionStatistics] = {}
+        self._listed: dict[str, Document] = {}
 
     def load(self, log: Iterable[Decoded], more: Iterable[str] = ()) -> None:
         """Fetch all the documents that these records, and the models `more`, may change. ReadModelsUnavailable."""
@@ -101,9 +110,13 @@ class LogProjection:
         """The epoch after the last record, if one of the partition was judged."""
         return self._guards[partition].epoch if partition in self._guards else None
 
-    def finish(self) -> Writes:
-        self.writes.statistics = {number: one.document(number) for number, one in self._statistics.items()}
-        return self.writes
+    def finish(self, downloads: Sequence[Download] = ()) -> Writes:
+        """`downloads` are those of the same batch: a counter holds what lists need of its model."""
+        writes = self.writes
+        writes.statistics = {number: one.document(number) for number, one in self._statistics.items()}
+        writes.downloads, writes.download_hours = count_downloads(downloads, self._listed, self._baseline)
+        writes.download_totals, writes.window_growths = count_totals(downloads), growths(downloads)
+        return writes
 
     def _accepted(self, record: Record, envelope: Envelope, hash_: bytes) -> None:
         model_id = envelope.model_id
@@ -191,6 +204,10 @@ class LogProjection:
         self.writes.parked[model_id] = None
 
     def _count(self, partition: int, before: Document | None, after: Document) -> None:
+        entry = listed(after)
+        if entry is not None and entry != listed(before):
+            self._listed[after["_id"]] = entry
+            count_registration(self.writes.registration_hours, partition, before, after)
         if contribution(before) == contribution(after):
             return
         if partition not in self._statistics:

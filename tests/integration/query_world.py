@@ -30,6 +30,7 @@ from tensorfleet.events.topics import Topics
 from tensorfleet.http.app import make_app
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
+from tensorfleet.mongo.download_windows import WINDOW_HOURS
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect, ensure_indexes
 
@@ -167,9 +168,18 @@ class World:
                 model["file_version"] = number if version["file"] else model["file_version"]
                 model |= {name: version[name] for name in ("version", "version_order", "parent_version", "file")}
         self.db.models.insert_one(model)
+        self._counted(model)
         if not model["deleted"]:
             self.db.search.insert_one(search_document(model))
         return model_id
+
+    def _counted(self, model: Document) -> None:
+        """What the projector counts of a model that was registered."""
+        listed = {name: model[name] for name in ("created_at", "deleted", "name")}
+        self.db.download_counters.insert_one({"_id": model["_id"], **listed, "downloads": 0})
+        hour, live = model["created_at"] // HOUR, int(not model["deleted"])
+        added = {"$inc": {"models": live}, "$setOnInsert": {"hour": hour}}
+        self.db.registration_hours.update_one({"_id": f"{model['partition']}:{hour}"}, added, upsert=True)
 
     def file(self, content: bytes, filename: str) -> Document:
         checksum = hashlib.sha256(content).hexdigest()
@@ -184,6 +194,16 @@ class World:
             {"$inc": {"downloads": times}, "$setOnInsert": {"model_id": model_id, "hour": hour}},
             upsert=True,
         )
+        known = self.db.models.find_one({"_id": model_id}) or {"name": "", "deleted": False}
+        window = {
+            "$inc": dict.fromkeys(WINDOW_HOURS, times),
+            "$min": {"exact_until": hour + 24},
+            "$setOnInsert": {"name": known["name"], "deleted": known["deleted"]},
+        }
+        self.db.download_windows.update_one({"_id": model_id}, window, upsert=True)
+        for key, of in (("3", None), (f"3:{hour}", hour)):
+            added = {"$inc": {"downloads": times}, "$setOnInsert": {"hour": of}}
+            self.db.download_totals.update_one({"_id": key}, added, upsert=True)
 
 
 def model_document(name: str) -> Document:
