@@ -1,6 +1,7 @@
 """Orders of lists: what MongoDB sorts by, and where a page after a given row starts (keyset paging).
 
-Each order ends with newest first, then id, so that no two rows are equal and none is skipped or shown twice.
+Each order ends with newest first, then id, so that no two rows are equal and none is skipped or shown twice. A time
+that ascends is the same list from its other end, ties and all: so one index serves both.
 """
 
 from __future__ import annotations
@@ -24,8 +25,13 @@ ORDER: Final = Parameter(
     "asc or desc; by default names ascend and everything else descends.",
     {"type": "string", "enum": ["asc", "desc"]},
 )
-_FIELDS: Final = ("created_at", "updated_at", "name")
 _TIES: Final = (("created_at", -1), ("_id", 1))
+_FIELDS: Final = {
+    "created_at": (("created_at", -1), ("_id", 1)),
+    "updated_at": (("updated_at", -1), *_TIES),
+    "name": (("name", -1),),
+}
+"""As they descend. A name is that of one model."""
 _KEY: Final = "_key"
 _ABSENT: Final = "_absent"
 
@@ -42,6 +48,11 @@ class Ordering:
     def sort(self) -> Mapping[str, Any]:
         return {"$sort": dict(self.keys)}
 
+    @property
+    def computed(self) -> bool:
+        """No index has this order: MongoDB looks at every model that passes the filters."""
+        return bool(self.stages)
+
     def place(self, row: Mapping[str, Any]) -> list[Any]:
         """What a cursor remembers of the last row of a page."""
         return [row.get(name) for name, _ in self.keys]
@@ -50,12 +61,15 @@ class Ordering:
         """The stage that leaves only rows behind `place`."""
         branches = []
         equal: dict[str, Any] = {}
+        first, direction = self.keys[0]
+        # Says nothing that the branches do not say, but gives the index a range to begin at.
+        start = {first: {"$gte" if direction > 0 else "$lte": place[0]}}
         for (name, direction), value in zip(self.keys, place, strict=True):
             if value is None:
                 continue  # an absent metric: all rows with `_absent` are equal in it
             branches.append({**equal, name: {"$gt" if direction > 0 else "$lt": value}})
             equal = {**equal, name: {"$eq": value}}
-        return {"$match": {"$or": branches}}
+        return {"$match": {**start, "$or": branches}}
 
 
 def ordering_of(parameters: QueryParameters, *, by_score: bool = False) -> Ordering:
@@ -65,9 +79,10 @@ def ordering_of(parameters: QueryParameters, *, by_score: bool = False) -> Order
     name = name or ("score" if by_score else "created_at")
     direction = {"asc": 1, "desc": -1, None: 1 if name == "name" else -1}[asked]
     label = f"{name} {direction}"
-    if name in _FIELDS or (by_score and name == "score"):
-        ties = [tie for tie in _TIES if tie[0] != name]
-        return Ordering(label, (), ((name, direction), *ties))
+    if name in _FIELDS:
+        return Ordering(label, (), tuple((key, way * -direction) for key, way in _FIELDS[name]))
+    if by_score and name == "score":
+        return Ordering(label, (), ((name, direction), *_TIES))
     if name == "download_count":
         return Ordering(label, _DOWNLOADS, ((_KEY, direction), *_TIES))
     if name.startswith("metrics."):

@@ -16,6 +16,7 @@ from services.query_api.rankings import HOUR
 from services.query_api.rendering import size_text
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, DOWNLOAD_HOURS, MODELS, STATISTICS, ReadModels
+from tensorfleet.projection.facets import ALL
 
 DAY: Final = 24 * HOUR
 
@@ -97,7 +98,7 @@ def statistics_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> APIRou
 
 
 async def _added_since(reads: ReadModels, since: int) -> int:
-    return await reads.count(MODELS, {"deleted": False, "created_at": {"$gte": since}})
+    return await reads.count(MODELS, {"facets": ALL, "created_at": {"$gte": since}})
 
 
 async def _downloads_after(reads: ReadModels, hour: int) -> int:

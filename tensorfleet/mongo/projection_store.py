@@ -25,6 +25,7 @@ COLLECTIONS: Final = {
     "history",
     "search",
     "statistics",
+    "facet_counts",
     "parked",
     "download_counters",
     "download_hours",
@@ -88,13 +89,17 @@ class Counts:
 
 @dataclass(slots=True)
 class Writes:
-    """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be."""
+    """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be.
+
+    `facet_counts`: by counter, how many models to add or take away.
+    """
 
     models: Puts = field(default_factory=Puts)
     versions: Puts = field(default_factory=Puts)
     search: Puts = field(default_factory=Puts)
     history: list[Document] = field(default_factory=list)
     statistics: dict[int, Document] = field(default_factory=dict)
+    facet_counts: Counter[str] = field(default_factory=Counter)
     parked: dict[str, Document] = field(default_factory=dict)
     downloads: Counts = field(default_factory=Counts)
     download_hours: Counts = field(default_factory=Counts)
@@ -206,6 +211,7 @@ class ProjectionStore:
         _put(self._db.versions, writes.versions, session)
         _put(self._db.search, writes.search, session)
         _upsert(self._db.statistics, writes.statistics.values(), session)
+        _add(self._db.facet_counts, writes.facet_counts, session)
         _upsert(self._db.parked, writes.parked.values(), session)
         if writes.history:
             self._db.history.insert_many(writes.history, ordered=False, session=session)
@@ -255,6 +261,13 @@ def _upsert(collection: Collection[Document], documents: Iterable[Document], ses
     puts = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
     if puts:
         collection.bulk_write(puts, ordered=False, session=session)
+
+
+def _add(collection: Collection[Document], models: Counter[str], session: ClientSession) -> None:
+    """Counters that are not there yet are made, also for nothing: which ones there are must not tell of batches."""
+    added = [UpdateOne({"_id": key}, {"$inc": {"models": Int64(n)}}, upsert=True) for key, n in models.items()]
+    if added:
+        collection.bulk_write(added, ordered=False, session=session)
 
 
 def _count(collection: Collection[Document], counts: Counts, session: ClientSession) -> None:

@@ -21,12 +21,12 @@ from tensorfleet.projection.documents import (
     ModelDocuments,
     Unprojectable,
     history_entry,
-    search_entry,
-    searchable,
     versions_needed,
 )
 from tensorfleet.projection.downloads import Bucket, bucket_of, count_downloads
+from tensorfleet.projection.facets import count_id
 from tensorfleet.projection.progress import Progress
+from tensorfleet.projection.search_entries import search_entry, searchable
 from tensorfleet.projection.statistics import PartitionStatistics, contribution
 
 Decoded = tuple[Record, Envelope | None]
@@ -190,6 +190,7 @@ class BatchProjection:
             self._writes.versions.put(key, version, fresh=key not in self._baseline.versions)
         self._writes.history.append(history_entry(envelope, position, hash_, changed))
         self._count(record.partition, before, documents.model)
+        self._count_facets(record.partition, before, documents.model)
         if searchable(before) != searchable(documents.model):
             fresh = not self._baseline.has_search_entry(model_id)
             self._writes.search.put(model_id, search_entry(documents.model), fresh=fresh)
@@ -217,6 +218,16 @@ class BatchProjection:
             self._statistics[partition] = self._baseline.statistics(partition)
         self._statistics[partition].count(before, -1)
         self._statistics[partition].count(after, 1)
+
+    def _count_facets(self, partition: int, before: Document | None, after: Document) -> None:
+        """A facet that comes and goes within the batch has a counter too: the batches must not show."""
+        had = [] if before is None else before["facets"]
+        if had == after["facets"]:
+            return
+        for facet in after["facets"]:
+            self._writes.facet_counts[count_id(partition, facet)] += 1
+        for facet in had:
+            self._writes.facet_counts[count_id(partition, facet)] -= 1
 
     def _guard(self, partition: int) -> Guard:
         if partition not in self._guards:
