@@ -6,9 +6,10 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from benchmarks import create_version, files, idle_memory, owner_start, rebuild, replay, visibility
+from benchmarks import create_version, files, idle_memory, lists, owner_start, rebuild, replay, visibility
 from benchmarks.table import Row, render
 from devstack.stack import NativeStack
 from tensorfleet.process import tune_interpreter
@@ -20,6 +21,7 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "replay": replay.measure,
     "rebuild": rebuild.measure,
     "owner_start": owner_start.measure,
+    "lists": lists.measure,
     "files": files.measure,
 }
 _TMPFS = Path("/dev/shm")
@@ -28,7 +30,10 @@ _TMPFS = Path("/dev/shm")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="*", help=f"of {', '.join(FIGURES)}")
-    names = parser.parse_args().name or list(FIGURES)
+    parser.add_argument("--models", type=int, default=lists.LARGE, help="of the large registry of `lists`")
+    arguments = parser.parse_args()
+    names = arguments.name or list(FIGURES)
+    figures = {**FIGURES, "lists": partial(lists.measure, models=arguments.models)}
     unknown = sorted(set(names) - set(FIGURES))
     if unknown:
         parser.error(f"no figure is named {', '.join(unknown)}; there are {', '.join(FIGURES)}")
@@ -43,7 +48,7 @@ def main() -> int:
         try:
             for name in names:
                 print(f"measuring {name}", file=sys.stderr, flush=True)
-                rows.extend(FIGURES[name](stack))
+                rows.extend(figures[name](stack))
         finally:
             print(render(rows))
     return 0 if all(row.met is not False for row in rows) else 1
