@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.query_api.filters import metric
+from services.query_api.filters import PLAIN_NAME, metric
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
@@ -25,6 +25,7 @@ ORDER: Final = Parameter(
     "asc or desc; by default names ascend and everything else descends.",
     {"type": "string", "enum": ["asc", "desc"]},
 )
+Stages = Sequence[Mapping[str, Any]]
 _TIES: Final = (("created_at", -1), ("_id", 1))
 _FIELDS: Final = {
     "created_at": (("created_at", -1), ("_id", 1)),
@@ -57,6 +58,10 @@ class Ordering:
         """What a cursor remembers of the last row of a page."""
         return [row.get(name) for name, _ in self.keys]
 
+    def legs(self, place: Sequence[Any] | None) -> Sequence[Stages]:
+        """The rows behind `place`, or all, in order: those of the first leg, then those of the next."""
+        return [[*([] if place is None else [self.after(place)]), self.sort]]
+
     def after(self, place: Sequence[Any]) -> Mapping[str, Any]:
         """The stage that leaves only rows behind `place`."""
         branches = []
@@ -70,6 +75,30 @@ class Ordering:
             branches.append({**equal, name: {"$gt" if direction > 0 else "$lt": value}})
             equal = {**equal, name: {"$eq": value}}
         return {"$match": {**start, "$or": branches}}
+
+
+@dataclass(frozen=True, slots=True)
+class MetricOrdering(Ordering):
+    """By a metric that a path leads to, which MongoDB sorts several times as fast as what a stage computes."""
+
+    metric: str = ""
+
+    @property
+    def computed(self) -> bool:
+        return True
+
+    def place(self, row: Mapping[str, Any]) -> list[Any]:
+        return [row["metrics"].get(self.metric), *(row[name] for name, _ in _TIES)]
+
+    def legs(self, place: Sequence[Any] | None) -> Sequence[Stages]:
+        """Those that have the metric, and those that have not."""
+        path = f"metrics.{self.metric}"
+        without = Ordering("", (), _TIES)
+        last = [{"$match": {path: {"$exists": False}}}]
+        if place is not None and place[0] is None:
+            return [[*last, *without.legs(place[1:])[0]]]
+        behind = Ordering("", (), self.keys).legs(place)[0]
+        return [[{"$match": {path: {"$exists": True}}}, *behind], [*last, without.sort]]
 
 
 def ordering_of(parameters: QueryParameters, *, by_score: bool = False) -> Ordering:
@@ -94,6 +123,8 @@ def _by_metric(label: str, name: str, direction: int) -> Ordering:
     problem = limits.key_problem(name)
     if problem:
         raise InvalidCommand.of(SORT.name, problem)
+    if PLAIN_NAME.fullmatch(name):
+        return MetricOrdering(label, (), ((f"metrics.{name}", direction), *_TIES), name)
     value = metric(name)
     compute = {"$set": {_KEY: value, _ABSENT: {"$cond": [{"$isNumber": value}, 0, 1]}}}
     return Ordering(label, (compute,), ((_ABSENT, 1), (_KEY, direction), *_TIES))

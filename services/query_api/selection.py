@@ -58,7 +58,7 @@ def model_query(filters: Filters, ordering: Ordering) -> Query:
     by_facets = filters.by_facets or {"facets": ALL}
     walked = {"$match": {"$and": [by_facets, *conditions]} if conditions else by_facets}
     # Without a facet or a range, going through the collection beats going through an index of all of it.
-    anywhere = conditions and not filters.by_facets and not filters.ranged
+    anywhere = (conditions or ordering.computed) and not filters.by_facets and not filters.ranged
     chosen = {"$match": {"$and": [{"deleted": False}, *conditions]}} if anywhere else walked
     return Query(
         collection=MODELS,
@@ -75,13 +75,16 @@ def model_query(filters: Filters, ordering: Ordering) -> Query:
 
 def paged(query: Query, page: Slice, total: int) -> Stages:
     """The stages that give the rows of `page`, and one more. `total`: how many rows all pages have."""
-    ordering = query.ordering
     start = query.chosen if query.walked is None or total < FEW else query.walked
-    stages = [*start, *query.prepared]
-    if page.place is not None:
-        stages.append(ordering.after(page.place))
-    stages.append(ordering.sort)
-    if page.place is None and page.skipped:
-        stages.append({"$skip": page.skipped})
-    kept = dict.fromkeys([*SHOWN, *(name for name, _ in ordering.keys), "score"], 1)
-    return [*stages, {"$limit": page.limit + 1}, *query.finish, {"$project": kept}]
+    skipped = 0 if page.place is not None else page.skipped
+    last = {"$limit": skipped + page.limit + 1}
+    first, *others = [[*start, *query.prepared, *leg, last] for leg in query.ordering.legs(page.place)]
+    stages = [*first]
+    for leg in others:
+        stages.append({"$unionWith": {"coll": query.collection, "pipeline": leg}})
+    if skipped:
+        stages.append({"$skip": skipped})
+    if others:
+        stages.append({"$limit": page.limit + 1})
+    sorted_by = (name for name, _ in query.ordering.keys if "." not in name)
+    return [*stages, *query.finish, {"$project": dict.fromkeys([*SHOWN, *sorted_by, "score"], 1)}]
