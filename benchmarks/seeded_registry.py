@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pymongo import MongoClient
 from benchmarks.mixed_log import MixedLog
 from benchmarks.registry import Registry
 from devstack.stack import NativeStack
+from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.domain import commands as c
 from tensorfleet.domain.decider import decide
 from tensorfleet.domain.guard import NO_HASH
@@ -45,6 +47,7 @@ def seeded_registry(stack: NativeStack, models: int) -> Iterator[Registry]:
     registry = Registry(stack, f"seeded-{models}", _SERVICES)
     kafka, topics = {"bootstrap.servers": stack.kafka_bootstrap}, Topics(registry.id)
     prepare_topics(configuration.admin(kafka, "bench"), topics.specs, 1)
+    _make_bucket(stack, registry.id)
     records = SeededLog(kafka, topics, Codec(Catalogue())).seed(models)
     with registry, MongoClient[dict[str, Any]](stack.mongodb_url) as client:
         _wait(client[registry.database], records)
@@ -100,6 +103,15 @@ def _registration(number: int) -> c.RegisterModel:
         {"n_estimators": 200, "max_depth": chance.randrange(4, 20)}, metrics, {"name": "payments", "rows": 120_000}
     )
     return c.RegisterModel(name_of(number), fields, version)
+
+
+def _make_bucket(stack: NativeStack, name: str) -> None:
+    """The command API would, which is not needed here, and would replay the log first."""
+    store = MinioBlobStore.connect(
+        stack.minio_endpoint, stack.minio_access_key, stack.minio_secret_key, name, secure=False
+    )
+    asyncio.run(store.ensure_bucket())
+    store.close()
 
 
 def _wait(database: Any, records: int) -> None:

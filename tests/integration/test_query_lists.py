@@ -23,7 +23,7 @@ def five(registry: World) -> None:
     """a is the oldest; only b, c and d have the metric, and c and d are equal in it."""
     scores = {"a": {}, "b": {"f1.micro": 3}, "c": {"f1.micro": 0.5}, "d": {"f1.micro": 0.5}, "e": {"$other": 9}}
     for age, (name, metrics) in enumerate(scores.items()):
-        plain = {"f1": value for key, value in metrics.items() if key == "f1.micro"}
+        plain = {"f1": metrics["f1.micro"]} if "f1.micro" in metrics else {}
         registry.model(name, metrics=metrics | plain, created_at=NOW + age, updated_at=NOW - age)
 
 
