@@ -6,12 +6,14 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks import (
     create_version,
     files,
     idle_memory,
+    lists,
     metric_history,
     owner_start,
     popular,
@@ -34,6 +36,7 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "metric_history": metric_history.measure,
     "owner_start": owner_start.measure,
     "popular": popular.measure,
+    "lists": lists.measure,
     "files": files.measure,
 }
 _TMPFS = Path("/dev/shm")
@@ -42,7 +45,10 @@ _TMPFS = Path("/dev/shm")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="*", help=f"of {', '.join(FIGURES)}")
-    names = parser.parse_args().name or list(FIGURES)
+    parser.add_argument("--models", type=int, default=lists.LARGE, help="of the large registry of `lists`")
+    arguments = parser.parse_args()
+    names = arguments.name or list(FIGURES)
+    figures = {**FIGURES, "lists": partial(lists.measure, models=arguments.models)}
     unknown = sorted(set(names) - set(FIGURES))
     if unknown:
         parser.error(f"no figure is named {', '.join(unknown)}; there are {', '.join(FIGURES)}")
@@ -57,7 +63,7 @@ def main() -> int:
         try:
             for name in names:
                 print(f"measuring {name}", file=sys.stderr, flush=True)
-                rows.extend(FIGURES[name](stack))
+                rows.extend(figures[name](stack))
         finally:
             print(render(rows))
     return 0 if all(row.met is not False for row in rows) else 1

@@ -71,8 +71,7 @@ class MixedLog:
                 self._download(stream)
             else:
                 self._append(stream, self._change(kind))
-        left = self._producer.flush(60)
-        assert left == 0 and not self._failed, f"{left} records were not sent, {len(self._failed)} failed"
+        self._flush()
         return events + self._topics.partitions
 
     def _register(self) -> _Stream:
@@ -140,6 +139,10 @@ class MixedLog:
             else:
                 self._producer.poll(0)
                 return value
+
+    def _flush(self) -> None:
+        left = self._producer.flush(60)
+        assert left == 0 and not self._failed, f"{left} records were not sent, {len(self._failed)} failed"
 
     def _delivered(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:

@@ -41,7 +41,7 @@ def query_routes(
     cursors = Cursors(cursor_key)
     return (
         # The literal paths below /models come before /models/{model_id}, which would take them for ids.
-        list_routes(gate, Lists(reads, cursors, max_page_size)),
+        list_routes(gate, Lists(reads, cursors, max_page_size, topics.partitions)),
         ranking_routes(gate, reads, clock, max_page_size),
         comparison_routes(gate, reads),
         statistics_routes(gate, reads, clock),

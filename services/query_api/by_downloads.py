@@ -10,38 +10,41 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from services.query_api.ordering import DOWNLOADS, Ordering
+from services.query_api.selection import Query, Slice
 from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, MODELS, Document, ReadModels
+from tensorfleet.projection.facets import ALL
 
 FEW: Final = 2_000
 """Models. To look up and sort the counters of so many takes some tens of milliseconds."""
 
-_EVERY_LIVE_MODEL: Final = [{"$match": {"deleted": False}}]
-
 Stages = Sequence[Mapping[str, Any]]
 
 
-async def walk_serves(reads: ReadModels, stages: Stages) -> bool:
-    """Whether walking the counters finds a page sooner than looking up those of all models of `stages`."""
-    if list(stages) == _EVERY_LIVE_MODEL:
-        return True
-    return len(await reads.aggregate(MODELS, [*stages, {"$limit": FEW + 1}, {"$project": {"_id": 1}}])) > FEW
+def walk_serves(query: Query, total: int) -> bool:
+    """Whether walking the counters finds a page sooner than looking up those of all `total` models of the query."""
+    return query.collection == MODELS and (_unfiltered(query) or total > FEW)
 
 
-async def walked(
-    reads: ReadModels, stages: Stages, ordering: Ordering, place: Sequence[Any] | None, skip: int, limit: int
-) -> list[Document]:
-    """A page of the models of `stages`, each with its count as `DOWNLOADS`; `place` is that of the row before it."""
-    return await reads.aggregate(DOWNLOAD_COUNTERS, walk(stages, ordering, place, skip, limit))
+async def walked(reads: ReadModels, query: Query, page: Slice) -> list[Document]:
+    """The page and one row more, each row a model with its count as `DOWNLOADS`. QueryTooBroad if filters leave few of
+    those that are met."""
+    read = reads.aggregate if _unfiltered(query) else reads.scan
+    return await read(DOWNLOAD_COUNTERS, walk(query, page))
 
 
-def walk(stages: Stages, ordering: Ordering, place: Sequence[Any] | None, skip: int, limit: int) -> Stages:
-    keys = tuple(("downloads" if name == DOWNLOADS else name, direction) for name, direction in ordering.keys)
-    counters = Ordering(ordering.name, (), keys)
-    page = [*([{"$skip": skip}] if skip else []), {"$limit": limit}]
-    in_order = [_behind(counters, place), counters.sort]
-    if list(stages) == _EVERY_LIVE_MODEL:
-        return [*in_order, *page, *_MODELS_OF_COUNTERS]
-    return [*in_order, *_MODELS_OF_COUNTERS, *stages, *page]
+def walk(query: Query, page: Slice) -> Stages:
+    keys = tuple(("downloads" if name == DOWNLOADS else name, direction) for name, direction in query.ordering.keys)
+    counters = Ordering(query.ordering.name, (), keys)
+    skip = [{"$skip": page.skipped}] if page.place is None and page.skipped else []
+    rows = [*skip, {"$limit": page.limit + 1}]
+    in_order = [_behind(counters, page.place), counters.sort]
+    if _unfiltered(query):
+        return [*in_order, *rows, *_MODELS_OF_COUNTERS]
+    return [*in_order, *_MODELS_OF_COUNTERS, *query.chosen, *rows]
+
+
+def _unfiltered(query: Query) -> bool:
+    return query.counted_facet == ALL
 
 
 def _behind(ordering: Ordering, place: Sequence[Any] | None) -> Mapping[str, Any]:

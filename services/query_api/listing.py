@@ -1,9 +1,8 @@
-"""Lists of models: all of them, and those that a full-text search finds."""
+"""Lists of models: all of them, and those that a search finds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -14,44 +13,26 @@ from services.query_api.cursors import CURSOR, Cursors
 from services.query_api.filters import FILTERS, filters_of
 from services.query_api.gate import ReadGate, docs
 from services.query_api.lookups import download_counts
-from services.query_api.ordering import DOWNLOADS, ORDER, SORT, Ordering, ordering_of
+from services.query_api.ordering import DOWNLOADS, ORDER, SORT, ordering_of
 from services.query_api.rendering import row
+from services.query_api.searching import Q, search_query, words_asked
+from services.query_api.selection import Query, Slice, model_query, paged
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.http.conditional import conditional_json
-from tensorfleet.http.query_parameters import MOST_TEXT, Parameter, QueryParameters
-from tensorfleet.mongo.read_models import MODELS, SEARCH, Document, ReadModels
+from tensorfleet.http.query_parameters import Parameter, QueryParameters
+from tensorfleet.mongo.read_models import FACET_COUNTS, Document, ReadModels
+from tensorfleet.projection.facets import count_id
 
 DEFAULT_LIMIT: Final = 20
 MOST_ROWS: Final = 2**31 - 1
-Q: Final = Parameter("q", "Words to find in name, tags, algorithm, data set and description.", required=True)
-
-Stages = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """`stages` give the model documents, from `collection`; `bound` is what a cursor of it is bound to."""
-
-    collection: str
-    stages: Stages
-    ordering: Ordering
-    bound: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Which page: so many rows after a place, or after so many rows. `number` counts from 1."""
-
-    limit: int
-    number: int
-    place: list[Any] | None
 
 
 class Lists:
-    def __init__(self, reads: ReadModels, cursors: Cursors, max_page_size: int) -> None:
+    def __init__(self, reads: ReadModels, cursors: Cursors, max_page_size: int, partitions: int) -> None:
         self._reads = reads
         self._cursors = cursors
         self._most = max_page_size
+        self._partitions = partitions
 
     def parameters(self) -> tuple[Parameter, ...]:
         limit = {"type": "integer", "minimum": 1, "maximum": self._most, "default": min(DEFAULT_LIMIT, self._most)}
@@ -65,10 +46,10 @@ class Lists:
         )
 
     async def answer(self, parameters: QueryParameters, query: Query) -> dict[str, Any]:
+        """QueryTooBroad if no index helps with it, and there are too many models to look through all."""
         page = self._slice(parameters, query)
-        rows = await self._rows(query, page)
-        counted = await self._reads.aggregate(query.collection, [*query.stages, {"$count": "total"}])
-        total = counted[0]["total"] if counted else 0
+        total = await self._total(query)
+        rows = await self._rows(query, page, total)
         more, rows = len(rows) > page.limit, rows[: page.limit]
         counts = await download_counts(self._reads, (one["_id"] for one in rows))
         return {
@@ -82,15 +63,22 @@ class Lists:
             },
         }
 
-    async def _rows(self, query: Query, page: Slice) -> list[Document]:
-        """One more than the page holds, if there are more."""
-        counted = query.collection == MODELS and query.ordering.keys[0][0] == DOWNLOADS
-        if counted and await by_downloads.walk_serves(self._reads, query.stages):
-            skip = 0 if page.place is not None else (page.number - 1) * page.limit
-            return await by_downloads.walked(
-                self._reads, query.stages, query.ordering, page.place, skip, page.limit + 1
-            )
-        return await self._reads.aggregate(query.collection, _paged(query, page))
+    async def _total(self, query: Query) -> int:
+        """From the counters that the projection keeps where there is one, else counted."""
+        if query.counted_facet is not None:
+            ids = [count_id(partition, query.counted_facet) for partition in range(self._partitions)]
+            return sum(one["models"] for one in await self._reads.find(FACET_COUNTS, {"_id": {"$in": ids}}))
+        counted = await self._reads.scan(query.collection, [*query.chosen, {"$count": "total"}])
+        return int(counted[0]["total"]) if counted else 0
+
+    async def _rows(self, query: Query, page: Slice, total: int) -> list[Document]:
+        """One more than the page has, if there are more."""
+        if page.skipped >= total and page.place is None:
+            return []
+        if query.ordering.keys[0][0] == DOWNLOADS and by_downloads.walk_serves(query, total):
+            return await by_downloads.walked(self._reads, query, page)
+        read = self._reads.scan if query.bounded else self._reads.aggregate
+        return await read(query.collection, paged(query, page, total))
 
     def _slice(self, parameters: QueryParameters, query: Query) -> Slice:
         limit = parameters.integer("limit", min(DEFAULT_LIMIT, self._most), 1, self._most)
@@ -113,47 +101,17 @@ def list_routes(gate: ReadGate, lists: Lists) -> APIRouter:
     @router.get("", **docs("list_models", "List models, newest first", accepted))
     async def list_models(request: Request) -> Response:
         parameters = await gate.enter(request, accepted)
-        filters, ordering = filters_of(parameters), ordering_of(parameters)
-        bound = ["models", filters.given, ordering.name]
-        stages = [{"$match": filters.where}]
-        answer = await lists.answer(parameters, Query(MODELS, stages, ordering, bound))
-        return conditional_json(request, answer)
+        query = model_query(filters_of(parameters), ordering_of(parameters))
+        return conditional_json(request, await lists.answer(parameters, query))
 
     @router.get("/search", **docs("search_models", "Find models by words, best match first", (Q, *accepted)))
     async def search_models(request: Request) -> Response:
         parameters = await gate.enter(request, (Q, *accepted))
-        words = parameters.text(Q.name, MOST_TEXT)
-        if words is None:
-            raise InvalidCommand.of(Q.name, "is missing")
-        filters, ordering = filters_of(parameters), ordering_of(parameters, by_score=True)
-        bound = ["search", words, filters.given, ordering.name]
-        stages = [*_found(words), {"$match": filters.where}]
-        answer = await lists.answer(parameters, Query(SEARCH, stages, ordering, bound))
-        return conditional_json(request, answer)
+        words = words_asked(parameters)
+        query = search_query(words, filters_of(parameters), ordering_of(parameters, by_score=True))
+        return conditional_json(request, await lists.answer(parameters, query))
 
     return router
-
-
-def _paged(query: Query, page: Slice) -> Stages:
-    ordering = query.ordering
-    stages = [*query.stages, *ordering.stages]
-    if page.place is not None:
-        stages.append(ordering.after(page.place))
-    stages.append(ordering.sort)
-    if page.place is None and page.number > 1:
-        stages.append({"$skip": (page.number - 1) * page.limit})
-    return [*stages, {"$limit": page.limit + 1}]
-
-
-def _found(words: str) -> Stages:
-    """The models whose search document matches, each with its `score`."""
-    return [
-        {"$match": {"$text": {"$search": words}}},
-        {"$project": {"score": {"$meta": "textScore"}}},
-        {"$lookup": {"from": MODELS, "localField": "_id", "foreignField": "_id", "as": "model"}},
-        {"$match": {"model": {"$ne": []}}},
-        {"$replaceRoot": {"newRoot": {"$mergeObjects": [{"$first": "$model"}, {"score": "$score"}]}}},
-    ]
 
 
 def _scored(document: Document, members: dict[str, Any]) -> dict[str, Any]:

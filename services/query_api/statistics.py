@@ -16,6 +16,7 @@ from services.query_api.rankings import HOUR
 from services.query_api.rendering import size_text
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.mongo.read_models import DOWNLOAD_TOTALS, MODELS, REGISTRATION_HOURS, STATISTICS, ReadModels
+from tensorfleet.projection.facets import ALL
 
 DAY: Final = 24 * HOUR
 
@@ -98,7 +99,7 @@ def statistics_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> APIRou
 
 async def _added_since(reads: ReadModels, since: int) -> int:
     """Whole hours are summed; only in the hour that `since` falls into are models counted."""
-    first, begun = -(-since // HOUR), {"deleted": False, "created_at": {"$gte": since, "$lt": -(-since // HOUR) * HOUR}}
+    first, begun = -(-since // HOUR), {"facets": ALL, "created_at": {"$gte": since, "$lt": -(-since // HOUR) * HOUR}}
     added = await _sum(reads, REGISTRATION_HOURS, "models", {"hour": {"$gte": first}})
     return added + (await reads.count(MODELS, begun) if since % HOUR else 0)
 

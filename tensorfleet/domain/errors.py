@@ -2,6 +2,7 @@
 
 RegistryError
 ├── InvalidCommand            what was asked parses, and is wrong
+│   └── QueryTooBroad         no index picks out what it asks for, and looking through everything takes too long
 ├── Rejected                  the model's state forbids it
 │   ├── NameTaken
 │   ├── VersionHasFile
@@ -67,10 +68,14 @@ class RegistryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing that is wrong with one field; `field` is a dotted path into the request."""
+    """One thing that is wrong with one field; `field` is a dotted path into the request.
+
+    `position`: which character of a long text is meant, from 1.
+    """
 
     field: str
     message: str
+    position: int | None = None
 
 
 class InvalidCommand(RegistryError):
@@ -83,6 +88,16 @@ class InvalidCommand(RegistryError):
     @classmethod
     def of(cls, field: str, message: str) -> InvalidCommand:
         return cls(f"{field}: {message}", [FieldError(field, message)])
+
+
+class QueryTooBroad(InvalidCommand):
+    code = "query-too-broad"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Answering this would mean looking through too many models. Narrow it down: by algorithm, status, tags or "
+            "created_by, by an equality of these in `filter`, or by more words in a search."
+        )
 
 
 class Rejected(RegistryError):

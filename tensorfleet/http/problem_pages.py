@@ -13,6 +13,7 @@ MEANINGS: Final = {
     "malformed": "The request can't be read: not JSON, not UTF-8, nested too deep, or cut off.",
     "unsupported-media-type": "Send JSON as application/json, a file as multipart/form-data or octet-stream.",
     "invalid": "The request parses, and a field, parameter or header of it is wrong; `errors` names each.",
+    "query-too-broad": "The list or search would have to look through too many models. `detail` says how to narrow it.",
     "idempotency-key-reused": "The Idempotency-Key came before, with another request. Use a new key.",
     "checksum-mismatch": "The file that came is not the one that X-File-Checksum announced. Nothing was recorded.",
     "too-large": "The body or file is larger than the limit that `detail` names.",

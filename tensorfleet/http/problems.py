@@ -44,13 +44,18 @@ def problem_members(error: RegistryError) -> dict[str, Any]:
     status = status_of(error)
     members = _members(status, error.code, error.detail)
     if isinstance(error, InvalidCommand | errors.SeveralNotFound) and error.errors:
-        members["errors"] = [{"field": _printable(one.field), "message": one.message} for one in error.errors]
+        members["errors"] = [_error_members(one) for one in error.errors]
     model_id = getattr(error, "model_id", None)
     if model_id is not None:
         members["model_id"] = model_id
     if isinstance(error, errors.DependencyUnavailable):
         members["retry_after"] = error.retry_after_seconds
     return members
+
+
+def _error_members(error: FieldError) -> dict[str, Any]:
+    place = {} if error.position is None else {"position": error.position}
+    return {"field": _printable(error.field), "message": error.message, **place}
 
 
 def problem_response(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:

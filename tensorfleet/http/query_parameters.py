@@ -77,12 +77,12 @@ class QueryParameters:
                 raise InvalidCommand.of(prefix, problem)
         return names
 
-    def text(self, name: str, most_characters: int = MOST_TEXT) -> str | None:
-        """None if not given; never empty."""
+    def text(self, name: str, most_characters: int = MOST_TEXT, *, lines: bool = False) -> str | None:
+        """None if not given; never empty. `lines` allows tab and newline."""
         value = self._given.get(name)
         if value is None:
             return None
-        problem = limits.text_problem(value, most_characters) or (None if value.strip() else "is empty")
+        problem = limits.text_problem(value, most_characters, lines=lines) or (None if value.strip() else "is empty")
         if problem:
             raise InvalidCommand.of(name, problem)
         return value

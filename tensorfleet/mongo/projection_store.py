@@ -31,6 +31,7 @@ COLLECTIONS: Final = {
     METRIC_CHUNKS,
     "search",
     "statistics",
+    "facet_counts",
     "parked",
     "download_counters",
     "download_hours",
@@ -92,7 +93,8 @@ class Puts:
 class Writes:
     """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be.
 
-    In `parked` None says that the document goes.
+    `facet_counts`: by counter, how many models to add or take away. In `parked` None says that the
+    document goes.
     """
 
     models: Puts = field(default_factory=Puts)
@@ -101,6 +103,7 @@ class Writes:
     history: list[Document] = field(default_factory=list)
     measured: Measured = field(default_factory=Measured)
     statistics: dict[int, Document] = field(default_factory=dict)
+    facet_counts: Counter[str] = field(default_factory=Counter)
     parked: dict[str, Document | None] = field(default_factory=dict)
     downloads: Counts = field(default_factory=Counts)
     download_hours: Counts = field(default_factory=Counts)
@@ -227,6 +230,7 @@ class ProjectionStore:
         _put(self._db.versions, writes.versions, session)
         _put(self._db.search, writes.search, session)
         _upsert(self._db.statistics, writes.statistics.values(), session)
+        _add(self._db.facet_counts, writes.facet_counts, session)
         _upsert(self._db.parked, [one for one in writes.parked.values() if one is not None], session)
         unparked = [key for key, one in writes.parked.items() if one is None]
         if unparked:
@@ -290,6 +294,13 @@ def _upsert(collection: Collection[Document], documents: Iterable[Document], ses
     puts = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
     if puts:
         collection.bulk_write(puts, ordered=False, session=session)
+
+
+def _add(collection: Collection[Document], models: Counter[str], session: ClientSession) -> None:
+    """Counters that are not there yet are made, also for nothing: which ones there are must not tell of batches."""
+    added = [UpdateOne({"_id": key}, {"$inc": {"models": Int64(n)}}, upsert=True) for key, n in models.items()]
+    if added:
+        collection.bulk_write(added, ordered=False, session=session)
 
 
 def checkpoint_of(document: Document) -> Checkpoint:

@@ -1,20 +1,21 @@
 """The read models in MongoDB: the names of their collections, their indexes, and how they are read.
 
-The projector writes them, the query API reads them; the shape of each document is in docs/architecture.md.
+The projector writes them, the query API reads them; the shape of each document is in docs/read-models.md.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from pymongo import ASCENDING, DESCENDING, TEXT, AsyncMongoClient, IndexModel, timeout
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, timeout
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 
-from tensorfleet.domain.errors import ReadModelsUnavailable
+from tensorfleet.domain.errors import QueryTooBroad, ReadModelsUnavailable
 from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, WINDOW_INDEXES
 from tensorfleet.mongo.live_generation import LiveGeneration
 
@@ -27,6 +28,7 @@ DOWNLOAD_HOURS: Final = "download_hours"
 DOWNLOAD_TOTALS: Final = "download_totals"
 REGISTRATION_HOURS: Final = "registration_hours"
 STATISTICS: Final = "statistics"
+FACET_COUNTS: Final = "facet_counts"
 CHECKPOINTS: Final = "checkpoints"
 
 Document = dict[str, Any]
@@ -34,29 +36,19 @@ Stage = Mapping[str, Any]
 
 _NEWEST: Final = ("created_at", DESCENDING)
 _ID: Final = ("_id", ASCENDING)
+_FACET: Final = ("facets", ASCENDING)
 
 INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     MODELS: (
-        IndexModel([("deleted", ASCENDING), _NEWEST, _ID], name="newest"),
-        IndexModel([("deleted", ASCENDING), ("updated_at", DESCENDING), _NEWEST, _ID], name="updated"),
-        IndexModel([("deleted", ASCENDING), ("name", ASCENDING)], name="name"),
-        IndexModel([("algorithm", ASCENDING), ("status", ASCENDING), _NEWEST], name="algorithm_status_newest"),
-        IndexModel([("tags", ASCENDING), _NEWEST], name="tags_newest"),
+        IndexModel([_FACET, _NEWEST, _ID], name="facet_newest"),
+        IndexModel([_FACET, ("updated_at", DESCENDING), _NEWEST, _ID], name="facet_updated"),
+        IndexModel([_FACET, ("name", ASCENDING)], name="facet_name"),
     ),
     VERSIONS: (
         IndexModel([("model_id", ASCENDING), ("version_order", DESCENDING)], name="of_model"),
         IndexModel([("deleted", ASCENDING), _NEWEST, ("version_order", DESCENDING), _ID], name="newest"),
     ),
-    SEARCH: (
-        IndexModel(
-            [("name", TEXT), ("tags", TEXT), ("algorithm", TEXT), ("dataset", TEXT), ("description", TEXT)],
-            name="text",
-            weights={"name": 10, "tags": 5, "algorithm": 4, "dataset": 2, "description": 1},
-            default_language="none",
-            # No field of a model may switch the language of its words.
-            language_override="_no_such_field",
-        ),
-    ),
+    SEARCH: (IndexModel([("words", ASCENDING)], name="words"),),
     DOWNLOAD_COUNTERS: (
         IndexModel([("deleted", ASCENDING), ("downloads", DESCENDING), _NEWEST, _ID], name="most"),
         IndexModel([("deleted", ASCENDING), ("downloads", ASCENDING), _NEWEST, _ID], name="least"),
@@ -70,6 +62,9 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
 """Beside `_id`, everywhere. History is read by ranges of `_id`; hot counters are in no other index."""
 
 READ_MILLISECONDS: Final = 5_000
+SCAN_MILLISECONDS: Final = 3_000
+"""How long a read may look through documents that no index picks out."""
+_ANSWER_SECONDS: Final = READ_MILLISECONDS / 1000 + 1
 _INDEX_NOT_FOUND: Final = 27
 _PASSING: Final = frozenset({_INDEX_NOT_FOUND, 50, 91, 189, 11600, 11602, 13388, 13435, 13436})
 
@@ -82,10 +77,16 @@ def ensure_indexes(database: Database[Document]) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
+    """`meaning`, and retries and all within a time: a frozen server counts as down."""
+    with meaning(), timeout(_ANSWER_SECONDS):
+        yield
+
+
+@contextmanager
+def meaning() -> Iterator[None]:
     """ReadModelsUnavailable where waiting can help; a query that MongoDB refuses is our mistake, and stays one."""
     try:
-        with timeout(READ_MILLISECONDS / 1000 + 1):  # retries and all: a frozen server counts as down
-            yield
+        yield
     except (ConnectionFailure, ExecutionTimeout) as error:
         raise ReadModelsUnavailable(f"The read models do not answer: {type(error).__name__}.") from error
     except OperationFailure as error:
@@ -158,3 +159,25 @@ class ReadModels:
 
         with translated():
             return await self._live.read(ask)
+
+    async def scan(self, collection: str, stages: Sequence[Stage]) -> list[Document]:
+        """As `aggregate`, for what may have to look through a whole collection. QueryTooBroad if that takes too long.
+
+        The server counts the time, and the client waits longer: a server that does not answer is not mistaken for it.
+        """
+
+        async def ask(database: AsyncDatabase[Document]) -> list[Document]:
+            cursor = await database[collection].aggregate(list(stages), maxTimeMS=SCAN_MILLISECONDS)
+            return await cursor.to_list(None)
+
+        try:
+            # `timeout` of pymongo would put its own limit in the place of maxTimeMS.
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                with meaning():
+                    return await self._live.read(ask)
+        except TimeoutError as error:
+            raise ReadModelsUnavailable("The read models do not answer: TimeoutError.") from error
+        except ReadModelsUnavailable as error:
+            if isinstance(error.__cause__, ExecutionTimeout):
+                raise QueryTooBroad from error
+            raise

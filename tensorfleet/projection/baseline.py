@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 
 from tensorfleet.mongo.projection_store import ProjectionStore, Writes
-from tensorfleet.projection.documents import Document, searchable
+from tensorfleet.projection.documents import Document
+from tensorfleet.projection.search_entries import searchable
 from tensorfleet.projection.statistics import PartitionStatistics
 
 

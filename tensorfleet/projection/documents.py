@@ -6,7 +6,6 @@ Times are Int64 microseconds since 1970, UTC.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, assert_never
 
@@ -17,6 +16,7 @@ from tensorfleet.domain.evolution import MODEL_FIELDS, merged
 from tensorfleet.domain.fitting import Standing, require_fit
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.envelope import Envelope, Position
+from tensorfleet.projection.facets import facets_of
 
 Document = dict[str, Any]
 _PATCHED = ("hyperparameters", "metrics", "dataset_info")
@@ -48,6 +48,7 @@ class ModelDocuments:
         model["partition"] = position.partition
         model["offset"] = Int64(position.offset)
         model["head_hash"] = hash_
+        model["facets"] = facets_of(model)
 
     @property
     def _standing(self) -> Standing:
@@ -121,6 +122,7 @@ class ModelDocuments:
             "head_hash": b"",
             "total_size_bytes": Int64(0),
             "file_count": Int64(0),
+            "facets": [],
         }
         self._put_version(envelope, event, None)
         return [*MODEL_FIELDS, *_PATCHED]
@@ -241,36 +243,6 @@ def history_entry(envelope: Envelope, position: Position, hash_: bytes, changed:
         "hash": hash_.hex(),
         "event_id": envelope.event_id,
     }
-
-
-def searchable(model: Document | None) -> tuple[Any, ...] | None:
-    """What the search knows of a model; None if it should not be found."""
-    if model is None or model["deleted"]:
-        return None
-    dataset = model["dataset_info"].get("name")
-    return model["name"], model["algorithm"], model["tags"], model["description"], dataset
-
-
-def search_entry(model: Document) -> Document | None:
-    """The model's document in the search collection; None if it should not be found."""
-    found = searchable(model)
-    if found is None:
-        return None
-    name, algorithm, tags, description, dataset = found
-    return {
-        "_id": model["_id"],
-        "name": _with_parts(name),
-        "algorithm": _with_parts(algorithm),
-        "tags": [_with_parts(tag) for tag in tags],
-        "description": description,
-        "dataset": _with_parts(dataset) if isinstance(dataset, str) else "",
-    }
-
-
-def _with_parts(text: str) -> str:
-    """`text` and the parts of its compounds: MongoDB takes fraud_xgboost and RandomForest for one word each."""
-    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^\w]|_", " ", text).split()
-    return text if parts == [text] else " ".join([text, *parts])
 
 
 def _version_members(number: str, parent: str | None, event: e.ModelRegistered | e.ModelVersioned) -> Document:

@@ -22,8 +22,6 @@ from tensorfleet.projection.documents import (
     Document,
     ModelDocuments,
     history_entry,
-    search_entry,
-    searchable,
     versions_needed,
 )
 from tensorfleet.projection.downloads import (
@@ -34,6 +32,8 @@ from tensorfleet.projection.downloads import (
     growths,
     listed,
 )
+from tensorfleet.projection.facets import count_id
+from tensorfleet.projection.search_entries import search_entry, searchable
 from tensorfleet.projection.statistics import PartitionStatistics, contribution
 
 Decoded = tuple[Record, Envelope | None]
@@ -143,6 +143,7 @@ class LogProjection:
         if isinstance(envelope.event, MetricsReported):
             self._measure(model_id, envelope.sequence, envelope.event)
         self._count(record.partition, before, documents.model)
+        self._count_facets(record.partition, before, documents.model)
         if searchable(before) != searchable(documents.model):
             fresh = not self._baseline.has_search_entry(model_id)
             self.writes.search.put(model_id, search_entry(documents.model), fresh=fresh)
@@ -214,6 +215,16 @@ class LogProjection:
             self._statistics[partition] = self._baseline.statistics(partition)
         self._statistics[partition].count(before, -1)
         self._statistics[partition].count(after, 1)
+
+    def _count_facets(self, partition: int, before: Document | None, after: Document) -> None:
+        """A facet that comes and goes within the batch has a counter too: the batches must not show."""
+        had = [] if before is None else before["facets"]
+        if had == after["facets"]:
+            return
+        for facet in after["facets"]:
+            self.writes.facet_counts[count_id(partition, facet)] += 1
+        for facet in had:
+            self.writes.facet_counts[count_id(partition, facet)] -= 1
 
     def _guard_knowing(self, partition: int, model_id: str) -> Guard:
         """The partition's guard, with the head of the model's stream as the documents have it."""

@@ -33,6 +33,8 @@ from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.download_windows import WINDOW_HOURS
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect, ensure_indexes
+from tensorfleet.projection.facets import count_id, facets_of
+from tensorfleet.projection.search_entries import search_entry
 
 MIB = 1024 * 1024
 HOUR = 3_600_000_000
@@ -167,11 +169,19 @@ class World:
             if not version["deleted"]:
                 model["file_version"] = number if version["file"] else model["file_version"]
                 model |= {name: version[name] for name in ("version", "version_order", "parent_version", "file")}
+        self.put(model)
+        return model_id
+
+    def put(self, model: Document) -> None:
+        """The model's document, and what follows from it: its search document, and the counters of its facets."""
+        model["facets"] = facets_of(model)
         self.db.models.insert_one(model)
         self._counted(model)
-        if not model["deleted"]:
-            self.db.search.insert_one(search_document(model))
-        return model_id
+        found = search_entry(model)
+        if found is not None:
+            self.db.search.insert_one(found)
+        for facet in model["facets"]:
+            self.db.facet_counts.update_one({"_id": count_id(3, facet)}, {"$inc": {"models": 1}}, upsert=True)
 
     def _counted(self, model: Document) -> None:
         """What the projector counts of a model that was registered."""
@@ -235,6 +245,7 @@ def model_document(name: str) -> Document:
         "head_hash": bytes(32),
         "total_size_bytes": 0,
         "file_count": 0,
+        "facets": [],
     }
 
 
@@ -252,11 +263,6 @@ def version_document(model: Document, number: str, parent: str | None) -> Docume
         "deleted": False,
         **{name: model[name] for name in copied},
     }
-
-
-def search_document(model: Document) -> Document:
-    copied = {name: model[name] for name in ("_id", "name", "algorithm", "tags", "description")}
-    return {**copied, "dataset": model["dataset_info"].get("name", "")}
 
 
 def event_document(model_id: str, sequence: int) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -148,6 +149,16 @@ def test_statistics_count_what_there_is(worlds: Any) -> None:
     one = world.db.statistics.find_one({"_id": 0})
     assert (one["models"], one["algorithms"], one["statuses"]["active"]) == (1, [["svm", 1]], 1)
     assert (one["files"], one["total_size_bytes"]) == (1, len(b"one"))
+
+
+def test_the_counters_of_facets_say_how_many_models_have_each(worlds: Any) -> None:
+    world = worlds()
+    world.project(everything())
+    kept = {one["_id"].removeprefix("0:"): one["models"] for one in world.db.facet_counts.find()}
+    assert {name: count for name, count in kept.items() if count} == Counter(
+        facet for model in world.db.models.find() for facet in model["facets"]
+    )
+    assert kept[""] == 2 and kept["t:again"] == 1 and 0 in kept.values()
 
 
 def test_a_fenced_owners_records_change_nothing(worlds: Any) -> None:

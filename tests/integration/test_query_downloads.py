@@ -14,9 +14,11 @@ import pytest
 
 from services.query_api import popular
 from services.query_api.by_downloads import walk
+from services.query_api.filters import Filters
 from services.query_api.ordering import Ordering
 from services.query_api.popular import candidates, most_downloaded
 from services.query_api.rankings import newest_versions
+from services.query_api.selection import Slice, model_query
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
 from tensorfleet.domain.names import model_id_of
@@ -169,15 +171,16 @@ def test_a_query_reads_little_more_of_its_index_than_it_shows(registry: World) -
         model_id = registry.model(f"m{number:02}", created_at=NOW - number)
         registry.downloaded(model_id, 1 + number % 3)
     last = registry.db.download_windows.find_one({"name": "m30"})
-    order = {way: Ordering("", (), (("_downloads", way), ("created_at", -1), ("_id", 1))) for way in (1, -1)}
-    live = [{"$match": {"deleted": False}}]
-    place = [2, NOW - 31, model_id_of("m31")]
+    everything = Filters((), (), (), ranged=False, given={})
+    keys_of = {way: (("_downloads", way), ("created_at", -1), ("_id", 1)) for way in (1, -1)}
+    most, least = (model_query(everything, Ordering("", (), keys_of[way])) for way in (-1, 1))
+    first, behind = Slice(10, 1, None), Slice(10, 2, [2, NOW - 31, model_id_of("m31")])
     shapes: list[tuple[str, Sequence[Any], str]] = [
         ("download_counters", most_downloaded(10), "popular"),
-        ("download_counters", walk(live, order[-1], None, 0, 11), "most"),
-        ("download_counters", walk(live, order[1], None, 0, 11), "least"),
-        ("download_counters", walk(live, order[-1], place, 0, 11), "most"),
-        ("download_counters", walk(live, order[1], place, 0, 11), "least most"),
+        ("download_counters", walk(most, first), "most"),
+        ("download_counters", walk(least, first), "least"),
+        ("download_counters", walk(most, behind), "most"),
+        ("download_counters", walk(least, behind), "least most"),
         ("versions", newest_versions(10), "newest"),
         (DOWNLOAD_WINDOWS, candidates("day", None, 10), "day"),
         (DOWNLOAD_WINDOWS, candidates("week", last, 10), "week"),

@@ -23,7 +23,8 @@ def five(registry: World) -> None:
     """a is the oldest; only b, c and d have the metric, and c and d are equal in it."""
     scores = {"a": {}, "b": {"f1.micro": 3}, "c": {"f1.micro": 0.5}, "d": {"f1.micro": 0.5}, "e": {"$other": 9}}
     for age, (name, metrics) in enumerate(scores.items()):
-        registry.model(name, metrics=metrics, created_at=NOW + age, updated_at=NOW - age)
+        plain = {"f1": metrics["f1.micro"]} if "f1.micro" in metrics else {}
+        registry.model(name, metrics=metrics | plain, created_at=NOW + age, updated_at=NOW - age)
 
 
 def test_the_list_is_newest_first_and_leaves_deleted_models_out(registry: World) -> None:
@@ -97,6 +98,8 @@ def test_filters(registry: World, query: str, names: list[str]) -> None:
         ("sort=name&order=desc", "edcba"),
         ("sort=metrics.f1.micro", "bdcea"),
         ("sort=metrics.f1.micro&order=asc", "dcbea"),
+        ("sort=metrics.f1", "bdcea"),
+        ("sort=metrics.f1&order=asc", "dcbea"),
         ("sort=metrics.%24other", "edcba"),
         ("sort=download_count", "bedca"),
         ("sort=download_count&order=asc", "edcab"),

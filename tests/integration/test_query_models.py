@@ -412,8 +412,8 @@ def test_schemas_are_served_as_confluents_registry_does(registry: World) -> None
     by_id = registry.get(f"/schemas/ids/{latest['id']}?subject=x&fetchMaxId=true")
     assert by_id.headers["content-type"] == "application/vnd.schemaregistry.v1+json"
     assert by_id.json == {"schema": latest["schema"]}
-    assert registry.get("/subjects/tensorfleet.model.events.v1-value/versions").json == [1]
-    assert registry.get("/subjects/tensorfleet.model.events.v1-value/versions/1").json == latest
+    assert registry.get("/subjects/tensorfleet.model.events.v1-value/versions").json == [1, 2]
+    assert registry.get("/subjects/tensorfleet.model.events.v1-value/versions/2").json == latest
     assert registry.get("/subjects/tensorfleet.model.events.v1-value/versions/-1").json == latest
     assert registry.get("/schemas/types").json == ["AVRO"]
     assert registry.get("/config").json == {"compatibilityLevel": "FULL_TRANSITIVE"}

@@ -1,0 +1,275 @@
+"""`filter=`, the words of a search, totals, and whatever else a query string may hold, over one registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from tensorfleet.mongo import read_models
+from tests.integration.query_world import HOUR, NOW, World, walk, world
+
+MODELS = "/api/v1/models"
+SEARCH = "/api/v1/models/search"
+
+FIELDS = {
+    "RandomForest_95.2%_Dec16": {
+        "algorithm": "RandomForest",
+        "tags": ["prod", "fraud"],
+        "metrics": {"accuracy": 0.952, "f1 (macro)": 0.9, "n": 9007199254740993},
+        "hyperparameters": {"depth": 12, "layers": [64, 128], "solver": "lbfgs", "lr.decay": 0.5, "warm": True},
+    },
+    "xgb_card": {
+        "algorithm": "XGBoost",
+        "created_by": "grace",
+        "status": "archived",
+        "metrics": {"accuracy": 0.91, "n": 9007199254740992},
+        "description": "Finds fraud\nin card payments.",
+        "created_at": NOW - 2 * HOUR,
+    },
+    "Модель_Сегментации": {"version": "v2.10", "version_order": (2 << 32) + 10, "tags": ["50%_off"], "framework": None},
+    "深度学习模型": {"dataset_info": {"name": "ImageNet-1k"}, "updated_at": NOW, "tags": ["prod"]},
+    "gone": {"deleted": True, "tags": ["prod"]},
+}
+FOREST, XGB, SEGMENTS, DEEP, _ = FIELDS
+
+
+@pytest.fixture(scope="module")
+def registry(mongodb_url: str) -> Iterator[World]:
+    with world(mongodb_url) as one:
+        for name, fields in FIELDS.items():
+            model = dict(fields)
+            version, order = model.pop("version", "v1.0"), model.pop("version_order", 1 << 32)
+            one.model(name, **model, versions=[version])
+            assert one.db.models.find_one({"name": name, "version_order": order})
+        yield one
+
+
+CONDITIONS = [
+    ("metrics.accuracy >= 0.9 AND (tags = 'prod' OR algorithm LIKE 'XGB%') AND NOT status = 'archived'", [FOREST]),
+    ("name = 'xgb_card'", [XGB]),
+    ("name != 'xgb_card' and tags != 'prod'", [SEGMENTS]),
+    ("name < 'a'", [FOREST]),
+    ("tags IN ('fraud', '50%_off')", [FOREST, SEGMENTS]),
+    ("NOT tags IN ('fraud', '50%_off')", [XGB, DEEP]),
+    ("tags NOT IN ('fraud', '50%_off')", [XGB, DEEP]),
+    ("tags = 'prod' AND tags = 'fraud'", [FOREST]),
+    ("tags LIKE '50\\%\\_%'", [SEGMENTS]),
+    ("tags LIKE '%50_off'", []),
+    ("algorithm ILIKE 'xgb%' OR name ILIKE 'МОДЕЛЬ%'", [XGB, SEGMENTS]),
+    ("algorithm LIKE 'xgb%'", []),
+    ("description LIKE '%fraud%card%'", [XGB]),
+    ("description LIKE 'Finds fraud\\nin%'", [XGB]),
+    ("name LIKE '.*'", []),
+    ("framework = 'scikit-learn' AND created_by = 'ada'", [FOREST, DEEP]),
+    ("framework LIKE '%'", [FOREST, XGB, DEEP]),
+    ("version >= 'v2.9'", [SEGMENTS]),
+    ("created_at <= '2026-11-21T15:00:00Z'", [XGB]),
+    ("updated_at >= '2026-11-21T18:00:00+01:00'", [DEEP]),
+    ("metrics.accuracy > 0.91", [FOREST]),
+    ("metrics.accuracy != 0.91", [FOREST, SEGMENTS, DEEP]),
+    ("metrics.n = 9007199254740993", [FOREST]),
+    ("metrics.`f1 (macro)` <= 0.9", [FOREST]),
+    ("metrics.`f1 (macro)` IN (0.5, 0.9)", [FOREST]),
+    ('NOT metrics."f1 (macro)" > 0', [XGB, SEGMENTS, DEEP]),
+    ("hyperparameters.depth < 20 AND hyperparameters.layers = 128", [FOREST]),
+    ("hyperparameters.depth < 'a'", []),
+    ("hyperparameters.solver LIKE 'l%s' AND hyperparameters.warm = true", [FOREST]),
+    ("hyperparameters.`lr.decay` = 0.5", [FOREST]),
+    ("hyperparameters.`lr.decay` LIKE '%'", []),
+    ('name = \'{"$gt": ""}\'', []),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), CONDITIONS, ids=[one[0] for one in CONDITIONS])
+def test_a_filter_selects(registry: World, text: str, names: list[str]) -> None:
+    answer = registry.get(f"{MODELS}?filter={quote(text)}").json
+    assert {one["name"] for one in answer["models"]} == set(names)
+    assert answer["pagination"]["total"] == len(names)
+
+
+def test_a_wrong_filter_is_shown_with_a_caret_and_its_place(registry: World) -> None:
+    for path in (f"{MODELS}?", f"{SEARCH}?q=x&"):
+        problem = registry.get(f"{path}filter={quote('metrics.accuracy => 0.9')}")
+        assert (problem.status, problem.json["code"]) == (422, "invalid")
+        assert problem.json["detail"].endswith("\nmetrics.accuracy => 0.9\n                  ^")
+        assert [(one["field"], one["position"]) for one in problem.json["errors"]] == [("filter", 19)]
+
+
+def test_a_filter_goes_with_other_filters_and_orders_and_a_cursor_is_bound_to_it(registry: World) -> None:
+    given = f"filter={quote('NOT status = ' + repr('archived'))}&created_by=ada&sort=name&limit=1"
+    assert walk(registry, f"{MODELS}?{given}") == [FOREST, SEGMENTS, DEEP]
+    cursor = registry.get(f"{MODELS}?{given}").json["pagination"]["next_cursor"]
+    assert registry.get(f"{MODELS}?{given.replace('NOT', 'not')}&cursor={cursor}").status == 422
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("rand", [FOREST]),
+        ("forest 95", [FOREST]),
+        ("randomforest_95.2%_dec16", [FOREST]),
+        ("orest", []),
+        ("fraud", [FOREST, XGB]),
+        ("fraud card", [XGB]),
+        ("fraud nothing", []),
+        ("XGBOOST", [XGB]),
+        ("сегмент", [SEGMENTS]),
+        ("学习", [DEEP]),
+        ("深度学习", [DEEP]),
+        ("习学", []),
+        ("型", [DEEP]),
+        ("imagenet 1k", [DEEP]),
+        ("gone", []),
+        ("%", []),
+    ],
+)
+def test_a_search_finds_words_of_names_by_their_beginnings_and_all_others_whole(
+    registry: World, words: str, names: list[str]
+) -> None:
+    found = registry.names(f"{SEARCH}?q={quote(words)}")
+    assert found == names
+    assert walk(registry, f"{SEARCH}?q={quote(words)}&limit=1") == names
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("q=fraud&tags=prod", [FOREST]),
+        ("q=fraud&status=archived&algorithm=XGBoost", [XGB]),
+        ("q=fraud&min_accuracy=0.95", [FOREST]),
+        ("q=fraud&filter=name+LIKE+'x%25'", [XGB]),
+        ("q=fraud&sort=name", [FOREST, XGB]),
+        ("q=fraud&sort=name&order=desc", [XGB, FOREST]),
+        ("q=fraud&sort=created_at&order=asc", [XGB, FOREST]),
+        ("q=fraud&sort=metrics.accuracy&order=asc", [XGB, FOREST]),
+        ("q=fraud&sort=download_count", [FOREST, XGB]),
+        ("q=fraud&order=asc", [XGB, FOREST]),
+    ],
+)
+def test_a_search_takes_filters_and_orders_and_says_how_well_each_model_matches(
+    registry: World, query: str, names: list[str]
+) -> None:
+    answer = registry.get(f"{SEARCH}?{query}").json
+    assert [one["name"] for one in answer["models"]] == names == walk(registry, f"{SEARCH}?{query}&limit=1")
+    assert answer["pagination"]["total"] == len(names)
+    assert all(one["score"] == {FOREST: 5, XGB: 1}[one["name"]] for one in answer["models"])
+
+
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [
+        ("", 4),
+        ("algorithm=XGBoost", 1),
+        ("status=active", 3),
+        ("algorithm=random_forest&status=active", 2),
+        ("algorithm=XGBoost&status=active", 0),
+        ("created_by=ada", 3),
+        ("tags=prod", 2),
+        ("tags=prod,fraud,50%25_off", 3),
+        ("all_tags=prod,fraud", 1),
+        ("filter=algorithm+%3D+'XGBoost'", 1),
+        ("tags=nothing", 0),
+    ],
+)
+def test_totals_are_exact_whether_counted_or_kept(registry: World, query: str, total: int) -> None:
+    for page in (1, 2, 9):
+        assert registry.get(f"{MODELS}?{query}&limit=2&page={page}").json["pagination"]["total"] == total
+
+
+HOSTILE = [
+    ("page=1000000000&limit=1", 200),
+    ("page=1000000000", 422),
+    (f"page={2**63}", 422),
+    ("limit=1_0", 422),
+    ("limit=-1", 422),
+    ("limit=NaN", 422),
+    ("min_accuracy=Infinity", 422),
+    (f"max_metric.x={2**63}", 422),
+    ("q%5B%24ne%5D=", 422),
+    ("tags%5B%5D=x", 422),
+    ("filter%5B%24where%5D=1", 422),
+    ("algorithm=%7B%22%24gt%22%3A%22%22%7D", 200),
+    ("tags=%7B%22%24gt%22%3A%22%22%7D", 200),
+    ("created_by=%24where", 200),
+    ("filter=", 422),
+    ("filter=%00", 422),
+    ("filter=%07", 422),
+    ("filter=name+%3D+'%00'", 422),
+    ("filter=name+%3D+'%ED%A0%80'", 400),
+    ("filter=name+%3D+'%FF'", 400),
+    ("filter=name%3D'x'&filter=name%3D'x'", 422),
+    ("filter=this.password+%3D+'x'", 422),
+    ("filter=%7B%22%24where%22%3A+%22sleep(1000)%22%7D", 422),
+    ("filter=metrics.%60%24where%60+%3D+1", 200),
+    ("filter=" + quote("(" * 1_999), 422),
+    ("filter=" + quote("NOT " * 499), 422),
+    ("filter=" + quote("(" * 900 + "name='x'" + ")" * 900), 200),
+    ("filter=" + quote("name LIKE '" + "%a" * 900 + "'"), 200),
+    ("filter=" + quote("description ILIKE '" + "%_" * 900 + "'"), 200),
+    ("filter=" + quote("name LIKE '(a+)+$'"), 200),
+    ("filter=" + "x" * 30_000, 422),
+    ("tags=" + "x" * 30_000, 422),
+    ("created_by=" + "x" * 100_000, 400),
+    ("cursor=" + "A" * 5_000, 422),
+    ("sort=%24natural", 422),
+    ("sort=metrics.%24%24ROOT", 200),
+]
+
+
+def test_a_hostile_query_string_is_a_problem_or_finds_nothing_and_changes_nothing(registry: World) -> None:
+    before = registry.get(MODELS).body
+    found = {}
+    for query, _ in HOSTILE:
+        answer = registry.get(f"{MODELS}?{query}")
+        found[query[:80]] = answer.status
+        if answer.status == 200:
+            assert answer.json["models"] == [] or "sort=" in query, query
+        assert registry.get(MODELS).body == before
+    assert found == {query[:80]: status for query, status in HOSTILE}
+    assert registry.get(f"{SEARCH}?q=" + "+".join(f"w{number}" for number in range(21))).status == 422
+
+
+def test_what_would_look_through_too_much_is_refused_with_advice(
+    registry: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = " OR ".join(f"metrics.`a b{number}` > 1" for number in range(40))
+    expected = registry.get(f"{MODELS}?filter={quote(slow)}")
+    assert expected.status == 200
+    monkeypatch.setattr(read_models, "SCAN_MILLISECONDS", 1)
+    number = registry.db.models.count_documents({})
+    template = registry.db.models.find_one({"name": XGB}) or {}
+    copies = [{**template, "_id": f"{index:024x}", "facets": []} for index in range(3_000)]
+    registry.db.models.insert_many(copies)
+    try:
+        refused = registry.get(f"{MODELS}?filter={quote(slow)}")
+        assert (refused.status, refused.json["code"]) == (422, "query-too-broad")
+        assert "Narrow it down" in refused.json["detail"]
+        assert registry.get(f"{MODELS}?algorithm=XGBoost").status == 200
+    finally:
+        registry.db.models.delete_many({"_id": {"$in": [one["_id"] for one in copies]}})
+    assert registry.db.models.count_documents({}) == number
+
+
+@pytest.mark.parametrize("given", ["", "&tags=t", "&min_metric.f1=0&filter=NOT+name+%3D+'x'"])
+def test_no_gap_and_no_repeat_by_cursor_while_others_write(mongodb_url: str, given: str) -> None:
+    """Models come, go and change between any two pages; whoever stays is shown once."""
+    fields = {"tags": ["t"], "metrics": {"f1": 1}}
+    staying = [f"stays {number:02d}" for number in range(12)]
+    with world(mongodb_url) as one:
+        for number, name in enumerate(staying):
+            one.model(name, created_at=NOW + number, updated_at=NOW + number, **fields)
+        passing: list[str] = []
+        for sort in ("created_at", "updated_at", "name"):
+            for order in ("asc", "desc"):
+                query, cursor, seen = f"{MODELS}?limit=3&sort={sort}&order={order}{given}", "", list[str]()
+                while cursor is not None:
+                    answer = one.get(query + (f"&cursor={cursor}" if cursor else "")).json
+                    seen += [model["name"] for model in answer["models"]]
+                    cursor = answer["pagination"]["next_cursor"]
+                    passing.append(f"passing {len(passing)}")
+                    one.model(passing[-1], created_at=NOW + len(seen), updated_at=NOW + len(seen), **fields)
+                    one.db.models.update_one({"name": passing[-2:][0]}, {"$set": {"updated_at": NOW + 100}})
+                    one.db.models.delete_one({"name": passing[-3:][0]})
+                assert sorted(name for name in seen if name in staying) == staying, (query, seen)
