@@ -24,10 +24,8 @@ class Sent:
 class EventClient:
     """Inside the context the stream is open; `status` and `headers` are those of the answer."""
 
-    def __init__(self, port: int, query: str = "", last_event_id: str | None = None, receive_bytes: int = 0) -> None:
+    def __init__(self, port: int, query: str = "", last_event_id: str | None = None) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
-        if receive_bytes:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         last = f"Last-Event-ID: {last_event_id}\r\n" if last_event_id is not None else ""
         head = f"GET /api/v1/events/stream{query} HTTP/1.1\r\nHost: test\r\n{last}\r\n"
         self._socket.sendall(head.encode())

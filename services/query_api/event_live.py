@@ -26,7 +26,7 @@ BEHIND_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """An event as streams send it. `text` carries the place behind it in the order in which this process read it."""
+    """An event as streams send it. `text` carries `place`: the one behind it, in the order in which we read it."""
 
     partition: int
     offset: int
@@ -34,6 +34,7 @@ class Frame:
     event_type: str
     model_id: str
     json: bytes
+    place: Place
     text: bytes
 
 
@@ -71,9 +72,9 @@ class Live:
         return self.first + len(self._frames)
 
     @property
-    def token(self) -> str:
-        """Of the place behind all frames."""
-        return self._places.token(tuple(self._after_last))
+    def place(self) -> Place:
+        """The one behind all frames."""
+        return tuple(self._after_last)
 
     def frames(self, number: int, most: int) -> Sequence[Frame]:
         """Those from `number` on, which must not be gone."""
@@ -95,11 +96,6 @@ class Live:
             for number in wanted.partitions(len(place))
         ]
         return list(heapq.merge(*queues, key=lambda one: (one.occurred_at, one.partition)))[:most]
-
-    def joined(self, place: Place, wanted: Wanted) -> Place:
-        """`place`, moved to the end where nothing is wanted."""
-        concerned = wanted.partitions(len(place))
-        return tuple(offset if one in concerned else self._after_last[one] for one, offset in enumerate(place))
 
     async def read_up_to(self, place: Place) -> None:
         """Until this process has read as far as `place`, which another one may have made. FeedUnavailable."""
@@ -142,13 +138,10 @@ class Live:
 
     def _add(self, event: FeedEvent) -> None:
         self._after_last[event.partition] = self._read_to[event.partition] = event.offset + 1
-        json = dumps(event.members())
-        envelope = event.envelope
-        text = frame_text(self.token, json)
-        kind = envelope.event_type
-        self._frames.append(
-            Frame(event.partition, event.offset, event.occurred_at, kind, envelope.model_id, json, text)
-        )
+        json, place, envelope = dumps(event.members()), tuple(self._after_last), event.envelope
+        text = frame_text(self._places.token(place), json)
+        head = (event.partition, event.offset, event.occurred_at, envelope.event_type, envelope.model_id)
+        self._frames.append(Frame(*head, json, place, text))
         self._bytes += len(text) + len(json)
 
     def _forget(self) -> None:

@@ -13,7 +13,6 @@ from services.query_api.event_places import Places
 from services.query_api.event_rendering import Wanted
 from tensorfleet.domain.errors import FeedUnavailable
 from tensorfleet.events.feed import NoSuchPlace, Place
-from tensorfleet.http.event_stream import TooSlow
 from tensorfleet.http.json import dumps
 
 _LOG = logging.getLogger(__name__)
@@ -53,60 +52,63 @@ class Stream:
         self._place = place
         self._page = page
         self._number = live.end
+        """Of the next frame to send, once all before it is sent; else `_place` is not None and says what comes next."""
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """TooSlow if frames that this client has not seen are gone."""
-        token = self._live.token if self._place is None else self._places.token(self._place)
-        yield b"retry: %d\nid: %s\n\n" % (RETRY_MILLISECONDS, token.encode())
+        yield b"retry: %d\nid: %s\n\n" % (RETRY_MILLISECONDS, self._token(self._place or self._live.place))
         try:
-            if self._place is not None:
-                async for chunk in self._missed(self._place):
+            while not self._over:
+                async for chunk in self._missed() if self._place is not None else self._new():
                     yield chunk
-            async for chunk in self._new():
-                yield chunk
         except (FeedUnavailable, NoSuchPlace) as error:
             _LOG.warning("a stream of events ends: %s", error)
 
-    async def _missed(self, place: Place) -> AsyncGenerator[bytes, None]:
+    async def _missed(self) -> AsyncGenerator[bytes, None]:
         """Pages from Kafka until the live reader keeps all that follows, then what it keeps."""
         live, wanted = self._live, self._wanted
-        while not self._over:
-            await live.read_up_to(place)
-            if live.has_all_of(place, wanted):
-                self._number = live.end  # nothing may be awaited between the question and this
+        while self._place is not None and not self._over:
+            await live.read_up_to(self._place)
+            if live.has_all_of(self._place, wanted):
+                self._number, self._place = live.end, None  # nothing may be awaited between the question and this
                 return
-            if live.keeps(place, wanted):
-                frames = live.following(place, wanted, self.BATCH)
+            if live.keeps(self._place, wanted):
+                frames = live.following(self._place, wanted, self.BATCH)
                 events = [(one.partition, one.offset, one.json if self._takes(one) else None) for one in frames]
-                place, texts = self._with_places(place, events)
+                self._place, texts = self._with_places(self._place, events)
             else:
-                page = self._page or await self._pages.after(place, wanted, self.PAGE)
+                page = self._page or await self._pages.after(self._place, wanted, self.PAGE)
                 self._page = None
                 events = [(one.partition, one.offset, dumps(one.members())) for one in page.events]
-                _, texts = self._with_places(place, events)
-                place = page.next
+                _, texts = self._with_places(self._place, events)
+                self._place = page.next
             for chunk in _chunks(texts):
                 yield chunk
 
     async def _new(self) -> AsyncGenerator[bytes, None]:
-        live, beats = self._live, self._pulse.beats
+        """What comes, until more has come than is kept: then the client is behind again."""
+        live, beats, behind = self._live, self._pulse.beats, self._live.place
         while not self._over:
             if self._number < live.first:
-                raise TooSlow
+                self._place = behind
+                return
             frames = live.frames(self._number, self.BATCH)
             self._number += len(frames)
             if frames:
+                behind = frames[-1].place
                 for chunk in _chunks(one.text for one in frames if self._takes(one)):
                     yield chunk
             elif beats != self._pulse.beats:
                 beats = self._pulse.beats
-                yield b": heartbeat\nid: %s\n\n" % live.token.encode()
+                yield b": heartbeat\nid: %s\n\n" % self._token(live.place)
             else:
                 await live.changed()
 
     @property
     def _over(self) -> bool:
         return self._pulse.ended or self._live.failure is not None
+
+    def _token(self, place: Place) -> bytes:
+        return self._places.token(place).encode()
 
     def _takes(self, frame: Frame) -> bool:
         return self._wanted.takes(frame.event_type, frame.model_id)

@@ -23,10 +23,6 @@ _HEADERS: Final = {
 Chunks = AsyncGenerator[bytes, None]
 
 
-class TooSlow(Exception):
-    """What comes next for this client is not kept any more."""
-
-
 class OpenStreams:
     """All streams of a process. What a client has not taken is bounded by one chunk and the server's own buffer."""
 
@@ -42,7 +38,7 @@ class OpenStreams:
         latest = asyncio.get_running_loop().time() - STALLED_SECONDS
         for one in self._open:
             if one.sending_since is not None and one.sending_since < latest:
-                one.give_up(too_slow=True)
+                one.give_up(stalled=True)
 
     def opened(self, one: EventStreamAnswer) -> None:
         self._open.add(one)
@@ -51,7 +47,7 @@ class OpenStreams:
     def closed(self, one: EventStreamAnswer) -> None:
         self._open.discard(one)
         self._metrics.open_streams.set(len(self._open))
-        if one.too_slow:
+        if one.stalled:
             self._metrics.dropped_streams.inc()
             _LOG.info("a stream of events was dropped: its client does not read")
 
@@ -64,7 +60,7 @@ class EventStreamAnswer(Response):
         self._chunks = chunks
         self._streams = streams
         self._limit = asyncio.timeout(None)
-        self.too_slow = False
+        self.stalled = False
         self.sending_since: float | None = None
 
     def init_headers(self, headers: object = None) -> None:
@@ -82,8 +78,6 @@ class EventStreamAnswer(Response):
         try:
             async with self._limit:
                 await self._send_all(send)
-        except TooSlow:
-            self.too_slow = True
         except TimeoutError:
             if not self._limit.expired():
                 raise
@@ -92,9 +86,9 @@ class EventStreamAnswer(Response):
             self._streams.closed(self)
             await self._chunks.aclose()
 
-    def give_up(self, *, too_slow: bool) -> None:
+    def give_up(self, *, stalled: bool) -> None:
         """Returning without the last message makes the server close the connection."""
-        self.too_slow = too_slow
+        self.stalled = stalled
         self._limit.reschedule(0)
 
     async def _send_all(self, send: Send) -> None:
@@ -108,4 +102,4 @@ class EventStreamAnswer(Response):
     async def _listen(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self.give_up(too_slow=False)
+        self.give_up(stalled=False)

@@ -55,18 +55,18 @@ class Finishing:
 
 def _prepare(start: Message, scope: Scope) -> bool:
     """Complete the headers; whether the body is one that may be compressed for this client."""
-    headers = MutableHeaders(raw=start["headers"])
+    headers, asked = MutableHeaders(raw=start["headers"]), Headers(scope=scope)
     headers.setdefault("Cache-Control", "no-store")
-    if start["status"] == 304:
+    accepted = accepts_gzip(asked.get("Accept-Encoding", ""))
+    if start["status"] == 304 and "Accept-Ranges" not in headers:
         headers.add_vary_header("Accept-Encoding")
-        if is_named(Headers(scope=scope), f"W/{headers['ETag']}"):
+        if accepted and is_named(asked, f"W/{headers['ETag']}"):
             headers["ETag"] = f"W/{headers['ETag']}"
-        return False
     kind = headers.get("Content-Type", "").partition(";")[0]
     if kind not in _COMPRESSED_TYPES or "Content-Encoding" in headers:
         return False
     headers.add_vary_header("Accept-Encoding")
-    return accepts_gzip(Headers(scope=scope).get("Accept-Encoding", ""))
+    return accepted
 
 
 async def _compressed(start: Message, message: Message) -> Message:
