@@ -8,7 +8,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import create_version, files, idle_memory, owner_start, rebuild, replay, visibility
+from benchmarks import (
+    compression,
+    create_version,
+    event_streams,
+    files,
+    idle_memory,
+    owner_start,
+    rebuild,
+    replay,
+    visibility,
+)
 from benchmarks.table import Row, render
 from devstack.stack import NativeStack
 from tensorfleet.process import tune_interpreter
@@ -21,6 +31,8 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "rebuild": rebuild.measure,
     "owner_start": owner_start.measure,
     "files": files.measure,
+    "event_streams": event_streams.measure,
+    "compression": compression.measure,
 }
 _TMPFS = Path("/dev/shm")
 
