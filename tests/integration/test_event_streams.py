@@ -8,6 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -40,17 +41,21 @@ PARTITIONS = 2
 
 
 class MemoryFeed:
-    """A Feed in memory. Every third offset is a transaction's marker; `failing` makes Kafka silent."""
+    """A Feed in memory. Every third offset is a transaction's marker; `failing` makes Kafka silent.
+
+    While it is `late`, followers get nothing, and all of it with the first event after that.
+    """
 
     def __init__(self) -> None:
         self.records: dict[int, list[Record]] = defaultdict(list)
         self.next = [0] * PARTITIONS
         self.failing = False
         self.reads = 0
+        self.late = False
+        self._waiting: list[Record | EndOfPartition] = []
         self._followers: list[tuple[asyncio.AbstractEventLoop, Callable[[Burst], None]]] = []
 
     def append(self, count: int, reason: str = "") -> None:
-        fresh: list[Record | EndOfPartition] = []
         for _ in range(count):
             number = sum(map(len, self.records.values())) % PARTITIONS
             event = e.ModelDeprecated(None, reason, None)
@@ -60,9 +65,11 @@ class MemoryFeed:
             record = Record("feed", number, self.next[number], None, value, lambda headers=headers: headers)  # type: ignore[misc]
             self.next[number] += 2 if self.next[number] % 3 == 1 else 1
             self.records[number].append(record)
-            fresh += [record, EndOfPartition("feed", number, self.next[number])]
-        for loop, on_burst in self._followers:
-            loop.call_soon_threadsafe(on_burst, fresh)
+            self._waiting += [record, EndOfPartition("feed", number, self.next[number])]
+        if not self.late:
+            for loop, on_burst in self._followers:
+                loop.call_soon_threadsafe(on_burst, self._waiting)
+            self._waiting = []
 
     async def ends(self) -> Place:
         if self.failing:
@@ -196,6 +203,20 @@ def test_more_than_is_kept_comes_from_kafka_and_the_rest_without_a_gap(
             served.feed.append(101)
             assert sequences(everything.events(101)) == {key: found[670:] for key, found in both(1_441).items()}
             assert sequences(one.events(721)) == {"0" * 24: both(1_441)["0" * 24]}
+
+
+def test_a_place_ahead_of_this_process_is_waited_for(served: Served) -> None:
+    """The client comes from another instance, whose reader was faster."""
+    with EventClient(served.port) as slow, ThreadPoolExecutor(1) as pool:
+        served.feed.late = True
+        served.feed.append(4)
+        ahead = httpx.get(f"http://127.0.0.1:{served.port}/api/v1/events").json()["next"]
+        opening = pool.submit(EventClient, served.port, last_event_id=ahead)
+        served.feed.late = False
+        served.feed.append(2)
+        assert len(slow.events(6)) == 6
+        with opening.result(20) as stream:
+            assert sequences(stream.events(2)) == {key: one[2:] for key, one in both(6).items()}
 
 
 def test_a_client_that_does_not_read_is_dropped_and_harms_nobody(
