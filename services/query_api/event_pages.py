@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 from services.query_api.event_rendering import FeedEvent, Wanted, feed_event
+from tensorfleet.domain.errors import FeedUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.feed import Feed, PartitionSlice, Place
 
 MOST_SCANNED: Final = 1_000
+READERS: Final = 4
+MOST_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,28 @@ class Page:
 
 
 class Pages:
+    """Read in a few threads of their own: what else runs in threads does not wait for Kafka."""
+
     def __init__(self, feed: Feed, codec: Codec) -> None:
         self._feed = feed
         self._codec = codec
+        self._threads = ThreadPoolExecutor(READERS, "feed")
 
     async def after(self, place: Place, wanted: Wanted, limit: int) -> Page:
-        """FeedUnavailable; NoSuchPlace. At most about MOST_SCANNED records, or `limit` of each partition, are read."""
-        return await asyncio.to_thread(self._after, place, wanted, limit)
+        """FeedUnavailable, also if too many others ask; NoSuchPlace.
+
+        At most about MOST_SCANNED records, or `limit` of each partition, are read.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(MOST_SECONDS):
+                return await loop.run_in_executor(self._threads, self._after, place, wanted, limit)
+        except TimeoutError:
+            raise FeedUnavailable(f"The feed could not be read within {MOST_SECONDS:g} s.") from None
+
+    async def close(self) -> None:
+        """Returns when no read is under way."""
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
     def _after(self, place: Place, wanted: Wanted, limit: int) -> Page:
         partitions = wanted.partitions(len(place))

@@ -63,6 +63,7 @@ class EventStreams:
         async with self._starting:
             if self._live is not None:
                 await self._live.close()
+        await self.pages.close()
 
     def _nudge(self) -> None:
         if self._live is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from tensorfleet.kafka import configuration
 from tensorfleet.kafka.follower import Follower
 from tensorfleet.kafka.records import Record, from_message
 
-READERS: Final = 4
 MOST_BYTES_EACH: Final = 2 * 1024 * 1024
 _READ_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 3.0
@@ -27,7 +25,7 @@ _BURST: Final = 500
 
 
 class KafkaFeed:
-    """A Feed. `close` it when no read is under way."""
+    """A Feed, with as many consumers as ever read at once. `close` it when no read is under way."""
 
     def __init__(self, kafka: Mapping[str, str], topics: Topics, client_id: str) -> None:
         self._topic = topics.feed
@@ -38,7 +36,6 @@ class KafkaFeed:
         self._admin_config = configuration.admin(kafka, client_id)
         self._admin = AdminClient(self._admin_config)
         self._idle: list[Consumer] = []
-        self._places = threading.BoundedSemaphore(READERS)
 
     async def ends(self) -> Place:
         asked = [TopicPartition(self._topic, number) for number in range(self._partitions)]
@@ -80,17 +77,19 @@ class KafkaFeed:
     @contextmanager
     def _consumer(self) -> Iterator[Consumer]:
         """A kept one, or one more; one that failed is not kept."""
-        with self._places:
-            consumer = self._idle.pop() if self._idle else Consumer(dict(self._reading))
-            try:
-                yield consumer
-            except KafkaException as error:
-                consumer.close()
-                raise FeedUnavailable(f"Kafka does not give out the feed: {error.args[0].str()}") from error
-            except BaseException:
-                consumer.close()
-                raise
-            self._idle.append(consumer)
+        try:
+            consumer = self._idle.pop()
+        except IndexError:
+            consumer = Consumer(dict(self._reading))
+        try:
+            yield consumer
+        except KafkaException as error:
+            consumer.close()
+            raise FeedUnavailable(f"Kafka does not give out the feed: {error.args[0].str()}") from error
+        except BaseException:
+            consumer.close()
+            raise
+        self._idle.append(consumer)
 
     def _gather(self, consumer: Consumer, slices: Mapping[int, _Slice]) -> None:
         first = consumer.poll(0.1)
