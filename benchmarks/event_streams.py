@@ -8,7 +8,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 
 import uvloop
 from confluent_kafka import Consumer, TopicPartition
@@ -22,7 +22,7 @@ from tensorfleet.domain.names import partition_of
 from tensorfleet.events.topics import Topics
 from tensorfleet.kafka import configuration
 
-CLIENTS, COMMANDS, MOST_SECONDS, P99 = 500, 200, 20.0, 0.100
+CLIENTS, COMMANDS, WARM, MOST_SECONDS, P99 = 500, 200, 20, 20.0, 0.100
 _SEQUENCE = re.compile(rb'"sequence":([0-9]+)')
 
 
@@ -69,20 +69,27 @@ async def _run(stack: NativeStack, registry: Registry) -> tuple[list[float], lis
         await asyncio.gather(*(one.open for one in streams))
         consumer = _PlainConsumer(stack, registry, model_id)
         acknowledged = {}
-        for sequence in range(2, COMMANDS + 2):
+        for sequence in range(2, WARM + COMMANDS + 2):
             await connection.command(f"/api/v1/models/{model_id}/versions", {"metrics": {"accuracy": 0.9}})
-            acknowledged[sequence] = time.perf_counter()
+            if sequence > WARM + 1:
+                acknowledged[sequence] = time.perf_counter()
+            elif sequence == WARM + 1:  # the publisher's first transaction takes seconds on a fresh Kafka
+                await _until_all_have({sequence}, [*streams, consumer])
             await asyncio.sleep(random.uniform(0.03, 0.07))
-        deadline = time.monotonic() + MOST_SECONDS
-        while not all(acknowledged.keys() <= one.came.keys() for one in (*streams, consumer)):
-            if time.monotonic() > deadline:
-                raise TimeoutError("not every stream has every event")
-            await asyncio.sleep(0.05)
+        await _until_all_have(acknowledged.keys(), [*streams, consumer])
         await asyncio.to_thread(consumer.stop)
         for transport, _ in opened:
             transport.close()
     waits = [one.came[sequence] - since for one in streams for sequence, since in acknowledged.items()]
     return waits, [consumer.came[sequence] - since for sequence, since in acknowledged.items()]
+
+
+async def _until_all_have(sequences: Set[int], receivers: Sequence[_Stream | _PlainConsumer]) -> None:
+    deadline = time.monotonic() + MOST_SECONDS
+    while not all(sequences <= one.came.keys() for one in receivers):
+        if time.monotonic() > deadline:
+            raise TimeoutError("not every stream has every event")
+        await asyncio.sleep(0.05)
 
 
 class _PlainConsumer:
