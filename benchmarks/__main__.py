@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import (
+    compression,
     create_version,
+    event_streams,
     files,
     idle_memory,
     lists,
@@ -38,6 +40,8 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "popular": popular.measure,
     "lists": lists.measure,
     "files": files.measure,
+    "event_streams": event_streams.measure,
+    "compression": compression.measure,
 }
 _TMPFS = Path("/dev/shm")
 

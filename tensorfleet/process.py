@@ -105,7 +105,7 @@ async def serve(
 ) -> None:
     """Serve HTTP until a signal or the first unexpected error, which is raised.
 
-    `on_ending` is called on the signal, while requests under way still run.
+    `on_ending` is called on the signal or the error, while requests under way still run.
     """
     server = _Server(
         uvicorn.Config(
@@ -125,6 +125,7 @@ async def serve(
     failing = asyncio.create_task(lifeline.wait())
     done, _ = await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
     if failing in done:
+        on_ending()
         server.should_exit = True
         await serving
         failing.result()

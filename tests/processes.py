@@ -21,6 +21,8 @@ from tests.servers import Servers
 
 REPOSITORY = Path(__file__).parents[1]
 READY_SECONDS = 40
+ORIGIN = "https://dashboard.example"
+"""A page from here may ask."""
 
 
 def free_port() -> int:
@@ -52,6 +54,7 @@ class RegistryProcesses:
             "MINIO_SECRET_KEY": stack.minio_secret_key,
             "MINIO_BUCKET": self.registry_id,
             "MAX_FILE_SIZE": "20MB",
+            "CORS_ORIGINS": f"{ORIGIN}, https://other.example",
         }
 
     @property

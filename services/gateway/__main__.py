@@ -11,6 +11,7 @@ from services.command_api.service import command_side
 from services.gateway.health import gateway_health
 from services.query_api.app import query_routes
 from services.query_api.download_log import KafkaDownloadLog
+from services.query_api.event_feed import event_feed
 from services.query_api.settings import QuerySettings
 from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.events.catalogue import Catalogue
@@ -74,10 +75,13 @@ async def main(settings: QuerySettings) -> None:
             position_wait_seconds=settings.projection_wait,
             download_timeout_seconds=settings.download_timeout,
         )
+        events = await stack.enter_async_context(
+            event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id)
+        )
         lag = ProjectionLag(commands.bus, watch)
         lifeline.spawn(lag.run())
         health = gateway_health(KafkaCheck(admin), reads, blobs, commands, lag, metrics)
-        routers = [*commands.routers, *queries, health_routes(health, metrics)]
+        routers = [*commands.routers, *queries, events.routes, health_routes(health, metrics)]
         app = make_app(
             "TensorFleet Model Registry",
             metrics,
@@ -85,7 +89,12 @@ async def main(settings: QuerySettings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
         )
-        await serve(app, settings, lifeline, commands.hand_over)
+
+        def ending() -> None:
+            commands.hand_over()
+            events.streams.end()
+
+        await serve(app, settings, lifeline, ending)
 
 
 def _now() -> int:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from services.query_api.app import query_routes
 from services.query_api.download_log import KafkaDownloadLog
+from services.query_api.event_feed import event_feed
 from services.query_api.health import query_health
 from services.query_api.settings import QuerySettings
 from tensorfleet.blobs.minio_store import MinioBlobStore
@@ -65,7 +66,10 @@ async def main(settings: QuerySettings) -> None:
             position_wait_seconds=settings.projection_wait,
             download_timeout_seconds=settings.download_timeout,
         )
-        routers = [*routes, health_routes(query_health(reads, blobs, metrics), metrics)]
+        events = await stack.enter_async_context(
+            event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id)
+        )
+        routers = [*routes, events.routes, health_routes(query_health(reads, blobs, metrics), metrics)]
         app = make_app(
             "TensorFleet Model Registry: queries",
             metrics,
@@ -73,7 +77,7 @@ async def main(settings: QuerySettings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
         )
-        await serve(app, settings, lifeline)
+        await serve(app, settings, lifeline, events.streams.end)
 
 
 def _now() -> int:

@@ -19,7 +19,7 @@ from tensorfleet.blobs.filenames import content_disposition, safe_filename
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, FileNotFound
 from tensorfleet.domain.events import Status
-from tensorfleet.http.conditional import is_unchanged, range_still_applies
+from tensorfleet.http.conditional import REVALIDATE, is_unchanged, range_still_applies
 from tensorfleet.mongo.read_models import Document, ReadModels
 
 ANONYMOUS: Final = "anonymous"
@@ -56,7 +56,7 @@ class Download:
             "X-File-Checksum": f"sha256:{self.checksum}",
             "ETag": self.etag,
             "Accept-Ranges": "bytes",
-            "Cache-Control": "no-cache",
+            "Cache-Control": REVALIDATE,
         }
         retired = [one for one in (self.model, self.version) if one["status"] != Status.ACTIVE]
         if retired:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tensorfleet.domain.errors import InvalidCommand, Malformed, RegistryError, SchemaNotFound
 from tensorfleet.events.catalogue import Catalogue, LockedSchema
 from tensorfleet.events.topics import Topics
-from tensorfleet.http.conditional import conditional_json
+from tensorfleet.http.conditional import FOR_EVER, REVALIDATE, conditional_json
 from tensorfleet.http.openapi import problems
 from tensorfleet.http.problems import problem_members, problem_response
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
@@ -32,10 +32,10 @@ ACCEPTED: Final = tuple(
 def schema_routes(catalogue: Catalogue, topics: Topics) -> APIRouter:
     router = APIRouter(tags=["schemas"], responses=problems(400, 404, 422))
 
-    def answered(request: Request, make: Any) -> Response:
+    def answered(request: Request, make: Any, cache_control: str = REVALIDATE) -> Response:
         try:
             QueryParameters.of(request, ACCEPTED)
-            return conditional_json(request, make(), media_type=MEDIA_TYPE)
+            return conditional_json(request, make(), media_type=MEDIA_TYPE, cache_control=cache_control)
         except RegistryError as error:
             return _problem(error)
 
@@ -45,7 +45,7 @@ def schema_routes(catalogue: Catalogue, topics: Topics) -> APIRouter:
 
     @router.get("/schemas/ids/{schema_id}", operation_id="get_schema", summary="A schema by its id")
     async def by_id(request: Request, schema_id: str) -> Response:
-        return answered(request, lambda: {"schema": _by_id(catalogue, schema_id).text})
+        return answered(request, lambda: {"schema": _by_id(catalogue, schema_id).text}, FOR_EVER)
 
     @router.get("/subjects", operation_id="list_subjects", summary="Subjects, one for each topic")
     async def subjects(request: Request) -> Response:

@@ -27,6 +27,7 @@ RegistryError
 ├── PositionNotReached        a read asked for a position that the projection does not contain in time
 ├── DependencyUnavailable     a server that the request needs does not answer; retry later
 │   ├── LogUnavailable
+│   ├── FeedUnavailable      the public feed can't be read
 │   ├── LogHalted            the log was lost; nothing is written until an operator has mended it
 │   ├── OutcomeUnknown
 │   ├── ReadModelsUnavailable
@@ -254,6 +255,10 @@ class DependencyUnavailable(RegistryError):
 
 class LogUnavailable(DependencyUnavailable):
     code = "log-unavailable"
+
+
+class FeedUnavailable(DependencyUnavailable):
+    code = "feed-unavailable"
 
 
 class LogHalted(DependencyUnavailable):

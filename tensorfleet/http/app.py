@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
 from tensorfleet.http import problems
+from tensorfleet.http.finishing import Finishing
 from tensorfleet.http.metrics import Metrics, RequestMetrics
+from tensorfleet.http.openapi_document import complete_document
 from tensorfleet.http.problem_pages import problem_pages
 
 _ABOUT = "An event-sourced registry for machine-learning models. Errors are problem answers (RFC 9457)."
@@ -29,6 +32,9 @@ def make_app(
     for router in routers:
         # Not include_router: it keeps the router as a level of its own, and matching by levels costs twice the time.
         app.router.routes.extend(router.routes)
+    app.router.routes.extend(_heads(app))
+    complete_document(app)
+    app.add_middleware(Finishing)
     app.add_middleware(RequestMetrics, metrics=metrics)
     if cors_origins:
         app.add_middleware(
@@ -39,3 +45,11 @@ def make_app(
             expose_headers=["*"],
         )
     return app
+
+
+def _heads(app: FastAPI) -> list[APIRoute]:
+    """A HEAD for each GET that has none of its own: the same answer, whose body the server leaves out."""
+    routes = [one for one in app.router.routes if isinstance(one, APIRoute)]
+    have = {one.path for one in routes if "HEAD" in (one.methods or ())}
+    gets = [one for one in routes if "GET" in (one.methods or ()) and one.path not in have]
+    return [APIRoute(one.path, one.endpoint, methods=["HEAD"], include_in_schema=False) for one in gets]

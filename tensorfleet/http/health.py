@@ -20,6 +20,8 @@ Check = Callable[[], Awaitable[str | None]]
 
 CHECK_SECONDS = 3.0
 HEALTHY = "healthy"
+_UNWELL: dict[int | str, dict[str, Any]] = {503: {"description": "No; the same members say why"}}
+_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ async def _bounded(check: Check) -> str:
 def health_routes(health: Health, metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["operation"])
 
-    @router.get("/health", operation_id="get_health", summary="Is the registry whole?")
+    @router.get("/health", operation_id="get_health", summary="Is the registry whole?", responses=_UNWELL)
     async def overall() -> Response:
         results, numbers = await asyncio.gather(health.results(), health.numbers())
         well = all(result == HEALTHY for result in results.values())
@@ -66,14 +68,19 @@ def health_routes(health: Health, metrics: Metrics) -> APIRouter:
     async def live() -> Response:
         return json_response({"status": HEALTHY, "service": health.service, "timestamp": _now()})
 
-    @router.get("/health/ready", operation_id="get_readiness", summary="Can it serve?")
+    @router.get("/health/ready", operation_id="get_readiness", summary="Can it serve?", responses=_UNWELL)
     async def ready() -> Response:
         results = await health.results()
         issues = {name: result for name, result in results.items() if result != HEALTHY}
         members = {"status": "not ready" if issues else "ready", "service": health.service, "issues": issues}
         return json_response(members, 503 if issues else 200)
 
-    @router.get("/health/detailed", operation_id="get_health_in_detail", summary="Each check, and some numbers")
+    @router.get(
+        "/health/detailed",
+        operation_id="get_health_in_detail",
+        summary="Each check, and some numbers",
+        responses=_UNWELL,
+    )
     async def detailed() -> Response:
         results, numbers = await asyncio.gather(health.results(), health.numbers())
         issues = [name for name, result in results.items() if result != HEALTHY]
@@ -87,7 +94,7 @@ def health_routes(health: Health, metrics: Metrics) -> APIRouter:
         }
         return json_response(members, 503 if issues else 200)
 
-    @router.get("/metrics", operation_id="get_metrics", summary="Prometheus metrics")
+    @router.get("/metrics", operation_id="get_metrics", summary="Prometheus metrics", responses=_TEXT)
     async def exposition() -> Response:
         await health.numbers()  # which sets the gauges
         return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

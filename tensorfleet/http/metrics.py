@@ -40,6 +40,10 @@ class Metrics:
         self.verdicts = Counter("log_records_total", "Log records by the guard's verdict", ["verdict"], registry=own)
         self.dead_letters = Counter("dead_letters_total", "Records dead-lettered", ["reason"], registry=own)
         self.parked_models = Gauge("parked_models", "Models that wait for an operator", ["partition"], registry=own)
+        self.open_streams = Gauge("event_streams_open", "Streams of server-sent events", registry=own)
+        self.dropped_streams = Counter(
+            "event_streams_dropped_total", "Streams ended because their clients did not read", registry=own
+        )
         self._algorithms: set[str] = set()
 
     def downloaded(self, algorithm: str) -> None:

@@ -6,27 +6,24 @@ from typing import Any
 
 from pydantic import BaseModel
 
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "error"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "error": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+        "model_id": {"type": "string"},
+        "retry_after": {"type": "integer"},
+    },
+}
 _PROBLEM = {
     "description": "A problem (RFC 9457)",
-    "content": {
-        "application/problem+json": {
-            "schema": {
-                "type": "object",
-                "required": ["type", "title", "status", "detail", "code", "error"],
-                "properties": {
-                    "type": {"type": "string"},
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "detail": {"type": "string"},
-                    "code": {"type": "string"},
-                    "error": {"type": "string"},
-                    "errors": {"type": "array", "items": {"type": "object"}},
-                    "model_id": {"type": "string"},
-                    "retry_after": {"type": "integer"},
-                },
-            }
-        }
-    },
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 _KEY = {
     "name": "Idempotency-Key",

@@ -39,6 +39,7 @@ MEANINGS: Final = {
     "internal-error": "An error of the registry itself. The process ends and starts again; its log has the cause.",
     "dependency-unavailable": "A server that the request needs does not answer. Try again after `retry_after` seconds.",
     "log-unavailable": "Kafka does not take commands at the moment. Nothing was changed; try again.",
+    "feed-unavailable": "Kafka does not give out the feed of events at the moment. Try again.",
     "log-halted": "The log is not what it was. Commands are refused until an operator has mended it; see readiness.",
     "outcome-unknown": "Kafka has not confirmed the command in time. Ask again with the same Idempotency-Key.",
     "read-models-unavailable": "MongoDB does not answer at the moment. Try again.",

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import compile_path
+from starlette.routing import Route
 
 from tensorfleet.domain import errors
 from tensorfleet.domain.errors import FieldError, InvalidCommand, RegistryError
@@ -59,7 +59,7 @@ def _error_members(error: FieldError) -> dict[str, Any]:
 
 
 def problem_response(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    headers = dict(headers or {})
+    headers = {"Cache-Control": "no-store", **(headers or {})}
     if "retry_after" in members:
         headers["Retry-After"] = str(members["retry_after"])
     return Response(dumps(members), int(members["status"]), headers, media_type="application/problem+json")
@@ -79,6 +79,8 @@ def install(app: FastAPI, on_unexpected: Callable[[BaseException], None]) -> Non
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = ", ".join(_allowed(request))
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers=headers)
         return problem_response(_members(error.status_code, code, detail), headers)
 
     async def on_validation_error(_: Request, error: Exception) -> Response:
@@ -98,9 +100,9 @@ def install(app: FastAPI, on_unexpected: Callable[[BaseException], None]) -> Non
 
 def _allowed(request: Request) -> list[str]:
     """Every method that some route takes at this path; Starlette names those of the first route alone."""
-    operations = request.app.openapi()["paths"].items()
-    here = [methods for template, methods in operations if compile_path(template)[0].match(request.url.path)]
-    return sorted({method.upper() for methods in here for method in methods})
+    path = request.url.path
+    here = [one.methods for one in request.app.routes if isinstance(one, Route) and one.path_regex.match(path)]
+    return sorted({"OPTIONS", *(method for methods in here for method in methods or ())})
 
 
 def invalid(pydantic_errors: Any) -> InvalidCommand:

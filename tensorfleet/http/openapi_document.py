@@ -1,0 +1,91 @@
+"""Completes the OpenAPI document: what holds for every call is said here once, so that no route has to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from tensorfleet.http.openapi import PROBLEM_SCHEMA, problems
+from tensorfleet.http.openapi_examples import ANSWERS, PARAMETERS, REQUESTS
+
+_METHODS: Final = ("get", "head", "put", "post", "patch", "delete")
+_JSON: Final = "application/json"
+_IN_PATH: Final = re.compile(r"{(\w+)}")
+_TAGS: Final = {
+    "commands": "Changes. An answer means that the change is in the log.",
+    "models": "Reading models and their versions.",
+    "files": "Downloading files.",
+    "statistics": "Figures about the whole registry.",
+    "events": "The public feed of events, for replay and live.",
+    "schemas": "The schemas of the topics, as the Confluent Schema Registry serves them; read-only.",
+    "operation": "Health and metrics.",
+}
+
+
+def complete_document(app: FastAPI) -> None:
+    """From now on `app.openapi()` gives the completed document."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _complete(made())
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(document: dict[str, Any]) -> None:
+    document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+    used = {tag for _, operation in _operations(document) for tag in operation.get("tags", ())}
+    document["tags"] = [{"name": one, "description": _TAGS[one]} for one in _TAGS if one in used]
+    for path, operation in _operations(document):
+        _declare_path_parameters(path, operation)
+        _declare_answers(operation)
+        _show_examples(operation)
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method in _METHODS:
+            if method in methods:
+                yield path, methods[method]
+
+
+def _declare_path_parameters(path: str, operation: dict[str, Any]) -> None:
+    """FastAPI knows only those that a function takes as arguments."""
+    parameters = operation.setdefault("parameters", [])
+    declared = {one["name"] for one in parameters if one["in"] == "path"}
+    missing = [name for name in _IN_PATH.findall(path) if name not in declared]
+    parameters[:0] = [{"name": one, "in": "path", "required": True, "schema": {"type": "string"}} for one in missing]
+
+
+def _declare_answers(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    for status, response in responses.items():
+        content = response.get("content", {})
+        if not status.startswith("2") or _JSON not in content or content[_JSON]["schema"]:
+            continue
+        if len(content) > 1:
+            del content[_JSON]  # FastAPI's guess, beside what the route says itself
+        elif "schemas" not in operation.get("tags", ()):
+            content[_JSON]["schema"] = {"type": "object", "additionalProperties": True}
+    if any(one["name"] == "If-None-Match" for one in operation["parameters"]):
+        responses.setdefault("304", {"description": "Unchanged"})
+        responses["200"]["headers"] = {"ETag": {"description": "For If-None-Match", "schema": {"type": "string"}}}
+    responses.update({str(status): one for status, one in problems(500).items()})
+
+
+def _show_examples(operation: dict[str, Any]) -> None:
+    name = operation["operationId"]
+    if name in REQUESTS:
+        operation["requestBody"]["content"][_JSON]["example"] = REQUESTS[name]
+    if name in ANSWERS:
+        success = next(one for status, one in operation["responses"].items() if status.startswith("2"))
+        next(iter(success["content"].values()))["example"] = ANSWERS[name]
+    for one in operation["parameters"]:
+        if one["name"] in PARAMETERS and "example" not in one:
+            one["example"] = PARAMETERS[one["name"]]
