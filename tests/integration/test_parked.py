@@ -11,15 +11,18 @@ from tensorfleet.audit.findings import Findings
 from tensorfleet.audit.log import LogAudit
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
+from tensorfleet.domain.errors import CheckpointTaken
 from tensorfleet.domain.model import DeletedModel, LiveModel
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.events.envelope import Envelope
 from tensorfleet.events.fold import LogFold
 from tensorfleet.events.snapshot import Origin, dump, load
 from tensorfleet.events.stored import OffsetRange, StoredRecord
+from tensorfleet.projection.batch import BatchProjection
+from tensorfleet.projection.replay import replay
 from tests.builders import CODEC, Stream, blob, envelope, registration
 from tests.contract.test_wire import HOSTILE
-from tests.integration.test_projection import World, records, worlds
+from tests.integration.test_projection import LOG, World, records, worlds
 
 __all__ = ["worlds"]
 
@@ -160,6 +163,15 @@ def test_every_fold_parks_and_unparks_the_same_models_whatever_the_batches(world
         ]
     assert found == letters == sorted(letters, key=lambda one: one[1])
     assert pieces.content() == whole.content()
+    ahead, unfinished = worlds(), None
+    for start in range(0, len(log), size):
+        batch = BatchProjection(ahead.store, CODEC, LOG, ahead.checkpoints, unfinished)
+        done = batch.project(records(log)[start : start + size])
+        if unfinished is not None:
+            ahead.store.commit(unfinished)
+        unfinished, ahead.checkpoints = done.writes, done.checkpoints
+    ahead.store.commit(unfinished)
+    assert ahead.content() == whole.content()
     waiting = {one["_id"]: (one["offset"], one["last_offset"]) for one in whole.db.parked.find()}
     assert waiting == {key: (one.first_offset, one.last_offset) for key, one in expected.parked.items()}
     assert projected(whole) == shown(expected)
@@ -168,6 +180,24 @@ def test_every_fold_parks_and_unparks_the_same_models_whatever_the_batches(world
             expected.head(one["_id"]).sequence,
             expected.head(one["_id"]).hash,
         )
+
+
+def test_a_projector_that_was_overtaken_by_a_replay_writes_nothing(worlds: Any) -> None:
+    world, stream = worlds(), Stream()
+    stream.add(registration("well"), "well")
+    stream.raw(model_id_of("well").encode(), b"garbage")
+    log = [StoredRecord(0, offset, key, value) for offset, (key, value) in enumerate(stream.values)]
+    stream.add(c.ArchiveModel(), "well")
+    world.project(records(stream.values)[:-1])
+    frozen = BatchProjection(world.store, CODEC, LOG, world.checkpoints).project(records(stream.values)[-1:])
+    [parked] = world.db.parked.find()
+    done = replay(world.store, CODEC, LOG, parked, log[parked["offset"] :], world.checkpoints["log:0"])
+    assert done.still is not None and done.still["offset"] == parked["offset"]
+    world.store.commit(done.writes)
+    before = world.content()
+    with pytest.raises(CheckpointTaken):
+        world.store.commit(frozen.writes)
+    assert world.content() == before
 
 
 def test_an_audit_takes_what_was_discarded_for_explained() -> None:
