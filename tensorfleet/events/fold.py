@@ -53,6 +53,7 @@ class LogFold:
 
     `parked` are models whose state can't be told; of those, `unreadable` have a record that can't even be decoded.
     `last_hash` is the hash of the last record's value. `packed` are models of a snapshot that nobody asked for yet.
+    `latest` is the latest time of an accepted event, in microseconds since 1970.
     """
 
     codec: Codec
@@ -64,6 +65,7 @@ class LogFold:
     next_offset: int = 0
     last_hash: bytes = NO_HASH
     packed: dict[str, str] = field(default_factory=dict)
+    latest: int = 0
 
     def model(self, model_id: str) -> Model:
         packed = self.packed.pop(model_id, None)
@@ -83,6 +85,7 @@ class LogFold:
             dict(self.names),
             frozenset(self.parked),
             frozenset(self.unreadable),
+            self.latest,
         )
 
     def restore(self, state: FoldState) -> None:
@@ -91,6 +94,7 @@ class LogFold:
         self.guard = Guard(state.epoch, dict(state.heads))
         self.models, self.packed, self.names = dict(state.models), dict(state.packed), dict(state.names)
         self.parked, self.unreadable = set(state.parked), set(state.unreadable)
+        self.latest = state.latest
 
     def is_live(self, model_id: str) -> bool:
         return isinstance(self.model(model_id), LiveModel)
@@ -128,6 +132,7 @@ class LogFold:
     def _evolve(self, envelope: Envelope) -> Judged:
         assert not isinstance(envelope.event, NOT_EVENTS)
         self.names[envelope.model_id] = envelope.model_name
+        self.latest = max(self.latest, envelope.occurred_at)
         try:
             self.models[envelope.model_id] = evolve(self.model(envelope.model_id), envelope.event)
         except Unfoldable as error:

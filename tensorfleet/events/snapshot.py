@@ -16,7 +16,7 @@ from tensorfleet.domain.guard import StreamHead
 from tensorfleet.domain.model import Model
 from tensorfleet.events.packing import pack
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _FAST: Final = 1
 
 
@@ -49,6 +49,7 @@ class FoldState:
     names: Mapping[str, str]
     parked: frozenset[str]
     unreadable: frozenset[str]
+    latest: int
 
 
 def dump(origin: Origin, state: FoldState, extra: Iterable[Any]) -> bytes:
@@ -67,6 +68,7 @@ def _lines(origin: Origin, state: FoldState, extra: Iterable[Any]) -> Iterator[b
         "epoch": state.epoch,
         "parked": sorted(state.parked),
         "unreadable": sorted(state.unreadable),
+        "latest": state.latest,
         "models": len(state.heads),
     }
     yield orjson.dumps(head)
@@ -97,6 +99,7 @@ def load(content: bytes, origin: Origin) -> tuple[FoldState, list[Any]]:
             names={one[0]: one[1] for one in models},
             parked=frozenset(head["parked"]),
             unreadable=frozenset(head["unreadable"]),
+            latest=head["latest"],
         )
         return state, [orjson.loads(line) for line in lines[1 + head["models"] :]]
     except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError) as error:

@@ -29,6 +29,10 @@ COLLECTIONS: Final = {
     "download_counters",
     "download_hours",
     "checkpoints",
+    "past_models",
+    "past_versions",
+    "past_statistics",
+    "download_times",
 }
 _EXISTS: Final = 48
 HAND_OVER: Final = "hand_over"
@@ -88,7 +92,11 @@ class Counts:
 
 @dataclass(slots=True)
 class Writes:
-    """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be."""
+    """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be.
+
+    `history` and `past_*` are new documents; `download_times` is what to append, as tensorfleet/projection/
+    download_times.py has it.
+    """
 
     models: Puts = field(default_factory=Puts)
     versions: Puts = field(default_factory=Puts)
@@ -98,6 +106,10 @@ class Writes:
     parked: dict[str, Document] = field(default_factory=dict)
     downloads: Counts = field(default_factory=Counts)
     download_hours: Counts = field(default_factory=Counts)
+    past_models: list[Document] = field(default_factory=list)
+    past_versions: list[Document] = field(default_factory=list)
+    past_statistics: list[Document] = field(default_factory=list)
+    download_times: dict[str, Document] = field(default_factory=dict)
     checkpoints: list[tuple[Checkpoint, Checkpoint]] = field(default_factory=list)
 
 
@@ -207,8 +219,11 @@ class ProjectionStore:
         _put(self._db.search, writes.search, session)
         _upsert(self._db.statistics, writes.statistics.values(), session)
         _upsert(self._db.parked, writes.parked.values(), session)
-        if writes.history:
-            self._db.history.insert_many(writes.history, ordered=False, session=session)
+        for name in ("history", "past_models", "past_versions", "past_statistics"):
+            documents = getattr(writes, name)
+            if documents:
+                self._db[name].insert_many(documents, ordered=False, session=session)
+        _append(self._db.download_times, writes.download_times, session)
         _count(self._db.download_counters, writes.downloads, session)
         _count(self._db.download_hours, writes.download_hours, session)
 
@@ -268,6 +283,20 @@ def _count(collection: Collection[Document], counts: Counts, session: ClientSess
             by_number.setdefault(number, []).append(key)
     grown = [
         UpdateMany({"_id": {"$in": keys}}, {"$inc": {"downloads": Int64(number)}}) for number, keys in by_number.items()
+    ]
+    if grown:
+        collection.bulk_write(grown, ordered=False, session=session)
+
+
+def _append(collection: Collection[Document], pages: dict[str, Document], session: ClientSession) -> None:
+    """Add to the `downloads` of each page; one that is not there yet begins with its `hour`."""
+    grown = [
+        UpdateOne(
+            {"_id": key},
+            {"$setOnInsert": {"hour": page["hour"]}, "$push": {"downloads": {"$each": page["downloads"]}}},
+            upsert=True,
+        )
+        for key, page in pages.items()
     ]
     if grown:
         collection.bulk_write(grown, ordered=False, session=session)

@@ -13,6 +13,7 @@ from pymongo import ASCENDING, DESCENDING, TEXT, AsyncMongoClient, IndexModel, t
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
+from pymongo.read_concern import ReadConcern
 
 from tensorfleet.domain.errors import ReadModelsUnavailable
 from tensorfleet.mongo.live_generation import LiveGeneration
@@ -25,12 +26,18 @@ DOWNLOAD_COUNTERS: Final = "download_counters"
 DOWNLOAD_HOURS: Final = "download_hours"
 STATISTICS: Final = "statistics"
 CHECKPOINTS: Final = "checkpoints"
+PARKED: Final = "parked"
+PAST_MODELS: Final = "past_models"
+PAST_VERSIONS: Final = "past_versions"
+PAST_STATISTICS: Final = "past_statistics"
+DOWNLOAD_TIMES: Final = "download_times"
 
 Document = dict[str, Any]
 Stage = Mapping[str, Any]
 
 _NEWEST: Final = ("created_at", DESCENDING)
 _ID: Final = ("_id", ASCENDING)
+_LATEST: Final = (("occurred_at", DESCENDING), ("partition", DESCENDING), ("offset", DESCENDING))
 
 INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     MODELS: (
@@ -55,8 +62,24 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
         ),
     ),
     DOWNLOAD_HOURS: (IndexModel([("hour", ASCENDING)], name="hour"),),
+    HISTORY: (
+        # Without a type, MongoDB merges the scans of all types: so two indexes serve all filters of the audit.
+        IndexModel([("type", ASCENDING), *_LATEST], name="type_latest"),
+        IndexModel([("actor", ASCENDING), ("type", ASCENDING), *_LATEST], name="actor_type_latest"),
+        IndexModel([("partition", ASCENDING), ("occurred_at", ASCENDING), ("offset", ASCENDING)], name="cut_at_time"),
+        IndexModel([("partition", ASCENDING), ("offset", ASCENDING)], name="position"),
+    ),
+    PAST_MODELS: (
+        IndexModel(
+            [("deleted", ASCENDING), _NEWEST, ("model_id", ASCENDING)]
+            + [(name, ASCENDING) for name in ("partition", "offset", "until")],
+            name="newest",
+        ),
+    ),
+    PAST_VERSIONS: (IndexModel([(name, ASCENDING) for name in ("model_id", "until", "offset")], name="of_model"),),
+    DOWNLOAD_TIMES: (IndexModel([("hour", ASCENDING)], name="hour"),),
 }
-"""Beside `_id`, everywhere. History is read by ranges of `_id`; hot counters are in no other index."""
+"""Beside `_id`, everywhere. A model's history is read by ranges of `_id`; hot counters are in no other index."""
 
 READ_MILLISECONDS: Final = 5_000
 _INDEX_NOT_FOUND: Final = 27
@@ -102,15 +125,15 @@ class ReadModels:
     """
 
     def __init__(self, live: LiveGeneration) -> None:
-        self._live = live
+        self.live = live
 
     async def ping(self) -> None:
         with translated():
-            await self._live.client.admin.command("ping", maxTimeMS=1_000)
+            await self.live.client.admin.command("ping", maxTimeMS=1_000)
 
     async def one(self, collection: str, key: str | int) -> Document | None:
         with translated():
-            return await self._live.read(
+            return await self.live.read(
                 lambda database: database[collection].find_one({"_id": key}, max_time_ms=READ_MILLISECONDS)
             )
 
@@ -126,7 +149,7 @@ class ReadModels:
         """`limit` 0: all."""
         order = list(sort) or None
         with translated():
-            return await self._live.read(
+            return await self.live.read(
                 lambda database: (
                     database[collection]
                     .find(where, fields, sort=order, limit=limit, max_time_ms=READ_MILLISECONDS)
@@ -136,14 +159,20 @@ class ReadModels:
 
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
         with translated():
-            return await self._live.read(
+            return await self.live.read(
                 lambda database: database[collection].count_documents(where, maxTimeMS=READ_MILLISECONDS)
             )
 
-    async def aggregate(self, collection: str, stages: Sequence[Stage]) -> list[Document]:
+    async def aggregate(
+        self, collection: str, stages: Sequence[Stage], *, at_one_moment: bool = False
+    ) -> list[Document]:
+        """`at_one_moment`: all collections that the stages name are read as they were at one moment."""
+        concern = ReadConcern("snapshot") if at_one_moment else None
+
         async def ask(database: AsyncDatabase[Document]) -> list[Document]:
-            cursor = await database[collection].aggregate(list(stages), maxTimeMS=READ_MILLISECONDS, allowDiskUse=True)
+            asked = database.get_collection(collection, read_concern=concern)
+            cursor = await asked.aggregate(list(stages), maxTimeMS=READ_MILLISECONDS, allowDiskUse=True)
             return await cursor.to_list(None)
 
         with translated():
-            return await self._live.read(ask)
+            return await self.live.read(ask)

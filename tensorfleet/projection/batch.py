@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bson.int64 import Int64
 
@@ -16,6 +17,7 @@ from tensorfleet.events.fold import head_of, model_id_in
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
 from tensorfleet.projection.baseline import Baseline
+from tensorfleet.projection.changes import changes
 from tensorfleet.projection.documents import (
     Document,
     ModelDocuments,
@@ -25,9 +27,11 @@ from tensorfleet.projection.documents import (
     searchable,
     versions_needed,
 )
+from tensorfleet.projection.download_times import DownloadTimes
 from tensorfleet.projection.downloads import Bucket, bucket_of, count_downloads
+from tensorfleet.projection.past import past_model, past_version
 from tensorfleet.projection.progress import Progress
-from tensorfleet.projection.statistics import PartitionStatistics, contribution
+from tensorfleet.projection.statistics import PartitionStatistics, counted
 
 Decoded = tuple[Record, Envelope | None]
 
@@ -76,6 +80,7 @@ class BatchProjection:
         self._progress: dict[tuple[str, int], Progress] = {}
         self._statistics: dict[int, PartitionStatistics] = {}
         self._writes = Writes()
+        self._times = DownloadTimes(self._writes.download_times)
         self._letters: list[DeadLetter] = []
         self._verdicts: Counter[str] = Counter()
 
@@ -109,6 +114,7 @@ class BatchProjection:
             progress.fold(record.value or b"")
             if envelope is not None and isinstance(envelope.event, ModelDownloaded):
                 downloads.append(bucket_of(envelope))
+                self._times.add(record, envelope)
             elif envelope is not None:
                 self._letters.append(DeadLetter(record, "not-a-download", "only downloads belong in this topic"))
         return log, downloads
@@ -176,7 +182,7 @@ class BatchProjection:
         )
         position = Position(record.partition, record.offset)
         try:
-            changed = documents.apply(envelope, position, hash_)
+            documents.apply(envelope, position, hash_)
         except Unprojectable as error:
             self._letters.append(DeadLetter(record, "unprojectable", str(error)))
             self._put_parked(_parked_document(record, model_id, str(error), envelope.sequence, hash_))
@@ -184,15 +190,27 @@ class BatchProjection:
         assert documents.model is not None
         self._models[model_id] = documents.model
         self._writes.models.put(model_id, documents.model, fresh=model_id not in self._baseline.models)
+        if before is not None:
+            self._writes.past_models.append(past_model(before, record.offset))
+        was, version = None, None
         for version in documents.changed_versions.values():
-            key = version["_id"]
-            self._versions[key] = version
-            self._writes.versions.put(key, version, fresh=key not in self._baseline.versions)
-        self._writes.history.append(history_entry(envelope, position, hash_, changed))
-        self._count(record.partition, before, documents.model)
+            was = self._put_version(version, record.offset)
+        difference = changes(before, documents.model, was, version)
+        changed_counts = self._count(position, before, documents.model)
+        self._writes.history.append(history_entry(envelope, position, hash_, difference, changed_counts))
         if searchable(before) != searchable(documents.model):
             fresh = not self._baseline.has_search_entry(model_id)
             self._writes.search.put(model_id, search_entry(documents.model), fresh=fresh)
+
+    def _put_version(self, version: Document, offset: int) -> Document | None:
+        """Returns what the version was before; None if it is new."""
+        key = version["_id"]
+        before = self._versions.get(key)
+        if before is not None:
+            self._writes.past_versions.append(past_version(before, offset))
+        self._versions[key] = version
+        self._writes.versions.put(key, version, fresh=key not in self._baseline.versions)
+        return before
 
     def _copy_of_version(self, version_id: str) -> Document | None:
         found = self._versions.get(version_id)
@@ -210,13 +228,20 @@ class BatchProjection:
     def _put_parked(self, document: Document) -> None:
         self._parked[document["_id"]] = self._writes.parked[document["_id"]] = document
 
-    def _count(self, partition: int, before: Document | None, after: Document) -> None:
-        if contribution(before) == contribution(after):
-            return
+    def _count(self, position: Position, before: Document | None, after: Document) -> list[Any] | None:
+        """Returns what the history keeps of it."""
+        found = counted(before, after)
+        if found is None:
+            return None
+        partition = position.partition
         if partition not in self._statistics:
             self._statistics[partition] = self._baseline.statistics(partition)
+        copy = self._statistics[partition].begin_block(partition, position.offset)
+        if copy is not None:
+            self._writes.past_statistics.append(copy)
         self._statistics[partition].count(before, -1)
         self._statistics[partition].count(after, 1)
+        return found
 
     def _guard(self, partition: int) -> Guard:
         if partition not in self._guards:

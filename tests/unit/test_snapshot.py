@@ -52,6 +52,7 @@ def test_folding_on_from_a_snapshot_gives_the_state_of_the_whole_log(cut: int) -
     for other in (resumed, twice):
         assert {one: other.model(one) for one in whole.names} == {one: whole.model(one) for one in whole.names}
         assert (other.guard, other.names, other.next_offset) == (whole.guard, whole.names, whole.next_offset)
+        assert other.latest == whole.latest > 0
         assert (other.parked, other.unreadable, other.last_hash) == (whole.parked, whole.unreadable, whole.last_hash)
 
 
@@ -76,7 +77,7 @@ def test_a_snapshot_that_is_not_right_is_not_used(wrong: str) -> None:
         "not gzip": lines,
         "not JSON": gzip.compress(lines.replace(b"[", b"(")),
         "another partition": dump(Origin("cluster", "topic", 4), folded(log()).state(), []),
-        "another format": gzip.compress(lines.replace(b'"format":1', b'"format":2')),
+        "another format": gzip.compress(lines.replace(b'"format":2', b'"format":1')),
     }[wrong]
     with pytest.raises(SnapshotUnusable):
         load(bad, ORIGIN)
