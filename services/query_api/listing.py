@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from services.query_api.as_of import AS_OF, Views
 from services.query_api.cursors import CURSOR, Cursors
 from services.query_api.filters import FILTERS, filters_of
 from services.query_api.gate import ReadGate, docs
@@ -47,8 +48,7 @@ class Slice:
 
 
 class Lists:
-    def __init__(self, reads: ReadModels, cursors: Cursors, max_page_size: int) -> None:
-        self._reads = reads
+    def __init__(self, cursors: Cursors, max_page_size: int) -> None:
         self._cursors = cursors
         self._most = max_page_size
 
@@ -63,13 +63,13 @@ class Lists:
             ORDER,
         )
 
-    async def answer(self, parameters: QueryParameters, query: Query) -> dict[str, Any]:
+    async def answer(self, reads: ReadModels, parameters: QueryParameters, query: Query) -> dict[str, Any]:
         page = self._slice(parameters, query)
-        rows = await self._reads.aggregate(query.collection, _paged(query, page))
-        counted = await self._reads.aggregate(query.collection, [*query.stages, {"$count": "total"}])
+        rows = await reads.aggregate(query.collection, _paged(query, page))
+        counted = await reads.aggregate(query.collection, [*query.stages, {"$count": "total"}])
         total = counted[0]["total"] if counted else 0
         more, rows = len(rows) > page.limit, rows[: page.limit]
-        counts = await download_counts(self._reads, (one["_id"] for one in rows))
+        counts = await download_counts(reads, (one["_id"] for one in rows))
         return {
             "models": [_scored(one, row(one, counts.get(one["_id"], 0))) for one in rows],
             "pagination": {
@@ -95,17 +95,18 @@ class Lists:
         return self._cursors.issue(query.bound, [page.number + 1, *query.ordering.place(rows[-1])])
 
 
-def list_routes(gate: ReadGate, lists: Lists) -> APIRouter:
+def list_routes(gate: ReadGate, reads: ReadModels, views: Views, lists: Lists) -> APIRouter:
     router = APIRouter(prefix="/api/v1/models", tags=["models"])
     accepted = lists.parameters()
 
-    @router.get("", **docs("list_models", "List models, newest first", accepted))
+    @router.get("", **docs("list_models", "List models, newest first", (*accepted, AS_OF)))
     async def list_models(request: Request) -> Response:
-        parameters = await gate.enter(request, accepted)
+        parameters = await gate.enter(request, (*accepted, AS_OF))
+        view = await views.of(parameters)
         filters, ordering = filters_of(parameters), ordering_of(parameters)
-        bound = ["models", filters.given, ordering.name]
+        bound = ["models", filters.given, ordering.name, view.name]
         stages = [{"$match": filters.where}]
-        answer = await lists.answer(parameters, Query(MODELS, stages, ordering, bound))
+        answer = await lists.answer(view.reads, parameters, Query(MODELS, stages, ordering, bound))
         return conditional_json(request, answer)
 
     @router.get("/search", **docs("search_models", "Find models by words, best match first", (Q, *accepted)))
@@ -117,7 +118,7 @@ def list_routes(gate: ReadGate, lists: Lists) -> APIRouter:
         filters, ordering = filters_of(parameters), ordering_of(parameters, by_score=True)
         bound = ["search", words, filters.given, ordering.name]
         stages = [*_found(words), {"$match": filters.where}]
-        answer = await lists.answer(parameters, Query(SEARCH, stages, ordering, bound))
+        answer = await lists.answer(reads, parameters, Query(SEARCH, stages, ordering, bound))
         return conditional_json(request, answer)
 
     return router

@@ -9,9 +9,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from services.query_api.as_of import AS_OF, Views
 from services.query_api.filters import STATUSES
 from services.query_api.gate import ReadGate, docs
-from services.query_api.ports import Clock
 from services.query_api.rankings import HOUR
 from services.query_api.rendering import size_text
 from tensorfleet.http.conditional import conditional_json
@@ -51,13 +51,14 @@ async def totals(reads: ReadModels) -> Totals:
     )
 
 
-def statistics_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> APIRouter:
+def statistics_routes(gate: ReadGate, views: Views) -> APIRouter:
     router = APIRouter(tags=["statistics"])
 
-    @router.get("/api/v1/models/statistics", **docs("get_model_statistics", "Figures, with sizes in numbers"))
+    @router.get("/api/v1/models/statistics", **docs("get_model_statistics", "Figures, with sizes in numbers", [AS_OF]))
     async def first_shape(request: Request) -> Response:
-        await gate.enter(request)
-        now, figures = clock(), await totals(reads)
+        view = await views.of(await gate.enter(request, [AS_OF]))
+        reads, now = view.reads, view.now
+        figures = await totals(reads)
         members = {
             "total_models": figures.models,
             "algorithms": figures.algorithms,
@@ -74,10 +75,11 @@ def statistics_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> APIRou
         }
         return conditional_json(request, members)
 
-    @router.get("/api/v1/statistics", **docs("get_statistics", "Figures, with sizes in words"))
+    @router.get("/api/v1/statistics", **docs("get_statistics", "Figures, with sizes in words", [AS_OF]))
     async def second_shape(request: Request) -> Response:
-        await gate.enter(request)
-        figures, today = await totals(reads), clock() // DAY
+        view = await views.of(await gate.enter(request, [AS_OF]))
+        reads, today = view.reads, view.now // DAY
+        figures = await totals(reads)
         members = {
             "total_models": figures.models,
             "models_by_algorithm": figures.algorithms,
