@@ -79,10 +79,10 @@ class _Search:
             return True
         self._heard = True
         wanted = self._wanted[self._next]
-        if found.offset < wanted:
-            return True
-        if not isinstance(found, Record) or found.offset > wanted:
-            return False
+        if not isinstance(found, Record):
+            return found.offset > wanted  # else the log ends before it
+        if found.offset != wanted:
+            return found.offset < wanted
         self._values[wanted] = found.value
         self._next += 1
         if self._next < len(self._wanted) and self._wanted[self._next] - wanted > _WORTH_A_JUMP:
