@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import create_version, files, idle_memory, owner_start, rebuild, replay, visibility
+from benchmarks import create_version, files, idle_memory, owner_start, past, rebuild, replay, visibility
 from benchmarks.table import Row, render
 from devstack.stack import NativeStack
 from tensorfleet.process import tune_interpreter
@@ -20,6 +20,7 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "replay": replay.measure,
     "rebuild": rebuild.measure,
     "owner_start": owner_start.measure,
+    "past": past.measure,
     "files": files.measure,
 }
 _TMPFS = Path("/dev/shm")

@@ -42,7 +42,7 @@ class PastReadModels(ReadModels):
     """
 
     def __init__(self, reads: ReadModels, cut: Cut) -> None:
-        super().__init__(reads.live)
+        super().__init__(reads._live)
         self._reads = reads
         self._cut = cut
         self._downloads = PastDownloads(reads, cut.time)

@@ -125,15 +125,15 @@ class ReadModels:
     """
 
     def __init__(self, live: LiveGeneration) -> None:
-        self.live = live
+        self._live = live
 
     async def ping(self) -> None:
         with translated():
-            await self.live.client.admin.command("ping", maxTimeMS=1_000)
+            await self._live.client.admin.command("ping", maxTimeMS=1_000)
 
     async def one(self, collection: str, key: str | int) -> Document | None:
         with translated():
-            return await self.live.read(
+            return await self._live.read(
                 lambda database: database[collection].find_one({"_id": key}, max_time_ms=READ_MILLISECONDS)
             )
 
@@ -149,7 +149,7 @@ class ReadModels:
         """`limit` 0: all."""
         order = list(sort) or None
         with translated():
-            return await self.live.read(
+            return await self._live.read(
                 lambda database: (
                     database[collection]
                     .find(where, fields, sort=order, limit=limit, max_time_ms=READ_MILLISECONDS)
@@ -159,7 +159,7 @@ class ReadModels:
 
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
         with translated():
-            return await self.live.read(
+            return await self._live.read(
                 lambda database: database[collection].count_documents(where, maxTimeMS=READ_MILLISECONDS)
             )
 
@@ -175,4 +175,4 @@ class ReadModels:
             return await cursor.to_list(None)
 
         with translated():
-            return await self.live.read(ask)
+            return await self._live.read(ask)
