@@ -24,7 +24,7 @@ from tensorfleet.kafka import configuration
 from tensorfleet.kafka.topics import prepare_topics
 
 SHARES = {"register": 20, "version": 20, "update": 40, "download": 20}
-SHORT, LONG, CHANGES, ROUNDS = 5_000, 100_000, 999, 200
+SHORT, LONG, CHANGES, AT_ONCE, ROUNDS = 5_000, 100_000, 999, 100, 200
 MOST_MILLISECONDS, MOST_SLOWER, PROJECTED_SECONDS = 50.0, 1.3, 300.0
 AUDITS = ("?limit=50", "?limit=50&actor=anonymous", "?limit=50&type=ModelVersioned")
 
@@ -89,12 +89,14 @@ def _measured(stack: NativeStack, events: int) -> Figures:
 async def _ask(registry: Registry, events: int) -> Figures:
     async with Connection(registry.ports["gateway"]) as connection:
         model_id = await register(connection, "a long story", wait=True)
-        changes = [{"op": "update", "model_id": model_id, "metrics": {"auc": one / 1000}} for one in range(CHANGES)]
-        await connection.command("/api/v1/models/batch", {"operations": changes}, wait=True)
+        for first in range(0, CHANGES, AT_ONCE):
+            metrics = [{"auc": one / 1000} for one in range(first, min(first + AT_ONCE, CHANGES))]
+            changes = [{"op": "update", "model_id": model_id, "metrics": one} for one in metrics]
+            await connection.command("/api/v1/models/batch", {"operations": changes}, wait=True)
         own = f"/api/v1/models/{model_id}"
         middle = (await _history(connection, own))[CHANGES // 2]["time"]
-        first = (await connection.get("/api/v1/audit?limit=1&order=asc"))["events"][0]["time"]
-        half = quote((datetime.fromisoformat(first) + timedelta(seconds=events // 2)).isoformat())
+        oldest = (await connection.get("/api/v1/audit?limit=1&order=asc"))["events"][0]["time"]
+        half = quote((datetime.fromisoformat(oldest) + timedelta(seconds=events // 2)).isoformat())
         figures = Figures(
             {}, own, f"{own}?as_of={middle}", f"/api/v1/models?as_of={half}", f"/api/v1/statistics?as_of={half}"
         )

@@ -6,7 +6,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 Document = dict[str, Any]
-_OF_MODEL: Final = ("algorithm", "framework", "description", "tags", "created_by", "status", "deprecation", "deleted")
+_OF_MODEL: Final = {
+    name: name
+    for name in (
+        "algorithm",
+        "framework",
+        "description",
+        "tags",
+        "created_by",
+        "status",
+        "deprecation",
+        "deleted",
+        "version",
+    )
+}
 _OF_VERSION: Final = {
     "file": "file",
     "status": "version_status",
@@ -29,12 +42,16 @@ def changes(
     """
     fresh = before is None or before["registration"] != after["registration"]
     base = _NOTHING if before is None else {**_NOTHING, "deleted": before["deleted"]} if fresh else before
-    found = [_change(name, base.get(name), after[name]) for name in (*_OF_MODEL, "version")]
+    found = _of_fields(_OF_MODEL, base, after)
     if new_version is not None:
         if old_version is not None:
-            found += [_change(name, old_version[own], new_version[own]) for own, name in _OF_VERSION.items()]
+            found += _of_fields(_OF_VERSION, old_version, new_version)
         found += _of_maps(old_version or base, new_version)
-    return [one for one in found if not _same(one["old"], one["new"])]
+    return found
+
+
+def _of_fields(names: Mapping[str, str], old: Document, new: Document) -> list[Document]:
+    return [_change(shown, old.get(own), new[own]) for own, shown in names.items() if not _same(old.get(own), new[own])]
 
 
 def _change(field: str, old: Any, new: Any) -> Document:
@@ -45,7 +62,9 @@ def _of_maps(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Documen
     for name in _MAPS:
         had, has = old.get(name, {}), new[name]
         if had is not has:
-            yield _change(name, _apart_from(had, has), _apart_from(has, had))
+            gone, come = _apart_from(had, has), _apart_from(has, had)
+            if gone or come:
+                yield _change(name, gone, come)
 
 
 def _apart_from(one: Mapping[str, Any], other: Mapping[str, Any]) -> Document:

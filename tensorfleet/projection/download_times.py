@@ -27,5 +27,7 @@ class DownloadTimes:
     def add(self, record: Record, download: Envelope) -> None:
         model_id, hour = bucket_of(download)
         key = f"{record.partition}:{hour}:{record.offset // BLOCK}"
-        page = self._pages.setdefault(key, {"hour": Int64(hour), "downloads": []})
+        page = self._pages.get(key)
+        if page is None:
+            page = self._pages[key] = {"hour": Int64(hour), "downloads": []}
         page["downloads"].append({"model_id": model_id, "at": Int64(download.occurred_at)})
