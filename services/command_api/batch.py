@@ -64,13 +64,17 @@ _Stream = tuple[Model, StreamHead, str]
 
 @dataclass(slots=True)
 class BatchDecider:
-    """Decides batches for one partition. `now` gives microseconds since 1970, `new_event_id` UUIDs version 7."""
+    """Decides batches for one partition. `now` gives microseconds since 1970, `new_event_id` UUIDs version 7.
+
+    `latest` is the time of the last event decided.
+    """
 
     fold: LogFold
     memory: CommandMemory
     partition: int
     now: Callable[[], int]
     new_event_id: Callable[[], str]
+    latest: int = 0
 
     def decide_all(self, submissions: Iterable[Submission]) -> Batch:
         batch = Batch(list(submissions))
@@ -114,7 +118,7 @@ class BatchDecider:
             previous_hash=head.hash,
             model_name=one.model_name or name,
             command_hash=one.command_hash,
-            occurred_at=self.now(),
+            occurred_at=self._next_time(),
             actor=one.actor,
             event=event,
         )
@@ -127,6 +131,11 @@ class BatchDecider:
             StreamHead(envelope.sequence, hashlib.sha256(value).digest()),
             envelope.model_name,
         )
+
+    def _next_time(self) -> int:
+        """Later than every event of the partition, whatever the clocks say: reads of the past cut the log at a time."""
+        self.latest = max(self.now(), self.fold.latest + 1, self.latest + 1)
+        return self.latest
 
     def _refuse_running(self, command_id: str, command_hash: bytes, batch: Batch) -> None:
         running = batch.keys.get(command_id)

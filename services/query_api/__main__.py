@@ -20,6 +20,7 @@ from tensorfleet.http.health import health_routes
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.producer import LoopProducer
+from tensorfleet.kafka.record_lookup import RecordLookup
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.live_generation import LiveGeneration
@@ -58,6 +59,7 @@ async def main(settings: QuerySettings) -> None:
             blobs=blobs,
             downloads=KafkaDownloadLog(producer, topics, Codec(catalogue), _now, metrics),
             waiter=watch,
+            records=RecordLookup(settings.kafka, topics.log, client_id),
             catalogue=catalogue,
             topics=topics,
             clock=_now,

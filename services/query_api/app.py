@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from services.query_api.as_of import Views
 from services.query_api.comparison import comparison_routes
 from services.query_api.cursors import Cursors
 from services.query_api.download import download_routes
@@ -13,12 +14,14 @@ from services.query_api.history import history_routes
 from services.query_api.listing import Lists, list_routes
 from services.query_api.metric_history import metric_history_routes
 from services.query_api.models import model_routes
-from services.query_api.ports import Clock, DownloadLog, PositionWaiter
+from services.query_api.ports import Clock, DownloadLog, PositionWaiter, Records
 from services.query_api.rankings import ranking_routes
 from services.query_api.schemas import schema_routes
 from services.query_api.statistics import statistics_routes
+from services.query_api.verification import verification_routes
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.events.catalogue import Catalogue
+from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
 from tensorfleet.mongo.read_models import ReadModels
 
@@ -29,6 +32,7 @@ def query_routes(
     blobs: BlobStore,
     downloads: DownloadLog,
     waiter: PositionWaiter,
+    records: Records,
     catalogue: Catalogue,
     topics: Topics,
     clock: Clock,
@@ -39,15 +43,17 @@ def query_routes(
 ) -> tuple[APIRouter, ...]:
     gate = ReadGate(waiter, position_wait_seconds, topics.partitions)
     cursors = Cursors(cursor_key)
+    views = Views(reads, clock, topics.partitions)
     return (
         # The literal paths below /models come before /models/{model_id}, which would take them for ids.
-        list_routes(gate, Lists(reads, cursors, max_page_size, topics.partitions)),
+        list_routes(gate, reads, views, Lists(cursors, max_page_size, topics.partitions)),
         ranking_routes(gate, reads, clock, max_page_size),
         comparison_routes(gate, reads),
-        statistics_routes(gate, reads, clock),
-        model_routes(gate, reads),
+        statistics_routes(gate, views),
+        model_routes(gate, views),
         history_routes(gate, reads, cursors, max_page_size),
         metric_history_routes(gate, reads),
+        verification_routes(gate, reads, records, cursors, Codec(catalogue), topics.partitions),
         download_routes(gate, reads, blobs, downloads, download_timeout_seconds),
         download_series_routes(gate, reads, clock),
         schema_routes(catalogue, topics),

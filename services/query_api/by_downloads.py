@@ -22,7 +22,7 @@ Stages = Sequence[Mapping[str, Any]]
 
 def walk_serves(query: Query, total: int) -> bool:
     """Whether walking the counters finds a page sooner than looking up those of all `total` models of the query."""
-    return query.collection == MODELS and (_unfiltered(query) or total > FEW)
+    return query.collection == MODELS and not query.past and (_unfiltered(query) or total > FEW)
 
 
 async def walked(reads: ReadModels, query: Query, page: Slice) -> list[Document]:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.query_api import by_downloads
+from services.query_api.as_of import AS_OF, Views
 from services.query_api.cursors import CURSOR, Cursors
 from services.query_api.filters import FILTERS, filters_of
 from services.query_api.gate import ReadGate, docs
@@ -28,8 +29,7 @@ MOST_ROWS: Final = 2**31 - 1
 
 
 class Lists:
-    def __init__(self, reads: ReadModels, cursors: Cursors, max_page_size: int, partitions: int) -> None:
-        self._reads = reads
+    def __init__(self, cursors: Cursors, max_page_size: int, partitions: int) -> None:
         self._cursors = cursors
         self._most = max_page_size
         self._partitions = partitions
@@ -45,13 +45,13 @@ class Lists:
             ORDER,
         )
 
-    async def answer(self, parameters: QueryParameters, query: Query) -> dict[str, Any]:
+    async def answer(self, reads: ReadModels, parameters: QueryParameters, query: Query) -> dict[str, Any]:
         """QueryTooBroad if no index helps with it, and there are too many models to look through all."""
         page = self._slice(parameters, query)
-        total = await self._total(query)
-        rows = await self._rows(query, page, total)
+        total = await self._total(reads, query)
+        rows = await self._rows(reads, query, page, total)
         more, rows = len(rows) > page.limit, rows[: page.limit]
-        counts = await download_counts(self._reads, (one["_id"] for one in rows))
+        counts = await download_counts(reads, (one["_id"] for one in rows))
         return {
             "models": [_scored(one, row(one, one.get(DOWNLOADS, counts.get(one["_id"], 0)))) for one in rows],
             "pagination": {
@@ -63,21 +63,21 @@ class Lists:
             },
         }
 
-    async def _total(self, query: Query) -> int:
+    async def _total(self, reads: ReadModels, query: Query) -> int:
         """From the counters that the projection keeps where there is one, else counted."""
         if query.counted_facet is not None:
             ids = [count_id(partition, query.counted_facet) for partition in range(self._partitions)]
-            return sum(one["models"] for one in await self._reads.find(FACET_COUNTS, {"_id": {"$in": ids}}))
-        counted = await self._reads.scan(query.collection, [*query.chosen, {"$count": "total"}])
+            return sum(one["models"] for one in await reads.find(FACET_COUNTS, {"_id": {"$in": ids}}))
+        counted = await reads.scan(query.collection, [*query.chosen, {"$count": "total"}])
         return int(counted[0]["total"]) if counted else 0
 
-    async def _rows(self, query: Query, page: Slice, total: int) -> list[Document]:
+    async def _rows(self, reads: ReadModels, query: Query, page: Slice, total: int) -> list[Document]:
         """One more than the page has, if there are more."""
         if page.skipped >= total and page.place is None:
             return []
         if query.ordering.keys[0][0] == DOWNLOADS and by_downloads.walk_serves(query, total):
-            return await by_downloads.walked(self._reads, query, page)
-        read = self._reads.scan if query.bounded else self._reads.aggregate
+            return await by_downloads.walked(reads, query, page)
+        read = reads.scan if query.bounded else reads.aggregate
         return await read(query.collection, paged(query, page, total))
 
     def _slice(self, parameters: QueryParameters, query: Query) -> Slice:
@@ -94,22 +94,24 @@ class Lists:
         return self._cursors.issue(query.bound, [page.number + 1, *query.ordering.place(rows[-1])])
 
 
-def list_routes(gate: ReadGate, lists: Lists) -> APIRouter:
+def list_routes(gate: ReadGate, reads: ReadModels, views: Views, lists: Lists) -> APIRouter:
     router = APIRouter(prefix="/api/v1/models", tags=["models"])
     accepted = lists.parameters()
 
-    @router.get("", **docs("list_models", "List models, newest first", accepted))
+    @router.get("", **docs("list_models", "List models, newest first", (*accepted, AS_OF)))
     async def list_models(request: Request) -> Response:
-        parameters = await gate.enter(request, accepted)
-        query = model_query(filters_of(parameters), ordering_of(parameters))
-        return conditional_json(request, await lists.answer(parameters, query))
+        parameters = await gate.enter(request, (*accepted, AS_OF))
+        view = await views.of(parameters)
+        filters, ordering = filters_of(parameters), ordering_of(parameters, of_past=view.past)
+        query = model_query(filters, ordering, view.name)
+        return conditional_json(request, await lists.answer(view.reads, parameters, query))
 
     @router.get("/search", **docs("search_models", "Find models by words, best match first", (Q, *accepted)))
     async def search_models(request: Request) -> Response:
         parameters = await gate.enter(request, (Q, *accepted))
         words = words_asked(parameters)
         query = search_query(words, filters_of(parameters), ordering_of(parameters, by_score=True))
-        return conditional_json(request, await lists.answer(parameters, query))
+        return conditional_json(request, await lists.answer(reads, parameters, query))
 
     return router
 

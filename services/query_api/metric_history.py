@@ -16,7 +16,6 @@ from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.domain.limits import MAP_KEY_CHARACTERS
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
-from tensorfleet.http.times import parse_time
 from tensorfleet.mongo.measurements import METRIC_CHUNKS, METRIC_SERIES, metric_prefix
 from tensorfleet.mongo.read_models import Document, ReadModels
 
@@ -64,10 +63,8 @@ def metric_history_routes(gate: ReadGate, reads: ReadModels) -> APIRouter:
 
 
 def _asked(parameters: QueryParameters) -> Window:
-    start, end = parameters.text(_FROM.name), parameters.text(_TO.name)
-    window = Window(
-        0 if start is None else parse_time(start, _FROM.name), _LATEST if end is None else parse_time(end, _TO.name)
-    )
+    start, end = parameters.time(_FROM.name), parameters.time(_TO.name)
+    window = Window(start or 0, _LATEST if end is None else end)
     if window.start > window.end:
         raise InvalidCommand.of(_FROM.name, f"is later than {_TO.name}")
     return window

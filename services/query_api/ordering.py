@@ -102,8 +102,8 @@ class MetricOrdering(Ordering):
         return [[{"$match": {path: {"$exists": True}}}, *behind], [*last, without.sort]]
 
 
-def ordering_of(parameters: QueryParameters, *, by_score: bool = False) -> Ordering:
-    """`by_score`: for search, best match first unless another order is asked for."""
+def ordering_of(parameters: QueryParameters, *, by_score: bool = False, of_past: bool = False) -> Ordering:
+    """`by_score`: for search, best match first unless another order is asked for. `of_past`: one sort for all rows."""
     name = parameters.text(SORT.name, limits.MAP_KEY_CHARACTERS + len("metrics."))
     asked = parameters.choice(ORDER.name, ("asc", "desc"))
     name = name or ("score" if by_score else "created_at")
@@ -116,15 +116,15 @@ def ordering_of(parameters: QueryParameters, *, by_score: bool = False) -> Order
     if name == "download_count":
         return Ordering(label, _COUNTED, ((DOWNLOADS, direction), *_TIES))
     if name.startswith("metrics."):
-        return _by_metric(label, name.removeprefix("metrics."), direction)
+        return _by_metric(label, name.removeprefix("metrics."), direction, in_legs=not of_past)
     raise InvalidCommand.of(SORT.name, f"is none of {', '.join(_FIELDS)}, download_count, metrics.<name>")
 
 
-def _by_metric(label: str, name: str, direction: int) -> Ordering:
+def _by_metric(label: str, name: str, direction: int, *, in_legs: bool) -> Ordering:
     problem = limits.key_problem(name)
     if problem:
         raise InvalidCommand.of(SORT.name, problem)
-    if PLAIN_NAME.fullmatch(name):
+    if in_legs and PLAIN_NAME.fullmatch(name):
         return MetricOrdering(label, (), ((f"metrics.{name}", direction), *_TIES), name)
     value = metric(name)
     compute = {"$set": {_KEY: value, _ABSENT: {"$cond": [{"$isNumber": value}, 0, 1]}}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from tensorfleet.events.envelope import Position
@@ -31,5 +31,25 @@ class PositionWaiter(Protocol):
         """True once they do, at once if they do already; False if that took longer than the time-out.
 
         Other callers do not delay each other. ReadModelsUnavailable if the read models do not answer.
+        """
+        raise NotImplementedError
+
+
+class FoundRecords(Protocol):
+    """`values` by offset. An offset below `looked_until` that is not among them is not in the log."""
+
+    @property
+    def values(self) -> Mapping[int, bytes | None]: ...
+    @property
+    def looked_until(self) -> int: ...
+
+
+class Records(Protocol):
+    """Single records of the log."""
+
+    def find(self, partition: int, offsets: Sequence[int], seconds: float) -> FoundRecords:
+        """Look for ascending `offsets` until `seconds` are over, or one of them is not in the log. It blocks.
+
+        LogUnavailable if Kafka said nothing at all in that time.
         """
         raise NotImplementedError

@@ -37,6 +37,8 @@ class Query:
     prepared: Stages
     finish: Stages
     bound: Any
+    past: bool = False
+    """Whether it asks for states of the past, of which there are no counters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,15 @@ class Slice:
         return (self.number - 1) * self.limit
 
 
-def model_query(filters: Filters, ordering: Ordering) -> Query:
+def model_query(filters: Filters, ordering: Ordering, moment: str | None = None) -> Query:
+    """`moment` tells that it is about the past, and which."""
+    bound = ["models", filters.given, ordering.name, moment]
     conditions = list(filters.conditions)
+    if moment is not None:
+        wanted = [{"deleted": False}, *([filters.by_facets] if filters.by_facets else []), *conditions]
+        return Query(
+            MODELS, [{"$match": {"$and": wanted}}], None, ordering, None, True, ordering.stages, (), bound, past=True
+        )
     by_facets = filters.by_facets or {"facets": ALL}
     walked = {"$match": {"$and": [by_facets, *conditions]} if conditions else by_facets}
     # Without a facet or a range, going through the collection beats going through an index of all of it.
@@ -69,7 +78,7 @@ def model_query(filters: Filters, ordering: Ordering) -> Query:
         bounded=filters.counted_facet is None or ordering.computed,
         prepared=ordering.stages,
         finish=(),
-        bound=["models", filters.given, ordering.name],
+        bound=bound,
     )
 
 

@@ -9,13 +9,20 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from services.query_api.as_of import AS_OF, View, Views
 from services.query_api.filters import STATUSES
 from services.query_api.gate import ReadGate, docs
-from services.query_api.ports import Clock
 from services.query_api.rankings import HOUR
 from services.query_api.rendering import size_text
 from tensorfleet.http.conditional import conditional_json
-from tensorfleet.mongo.read_models import DOWNLOAD_TOTALS, MODELS, REGISTRATION_HOURS, STATISTICS, ReadModels
+from tensorfleet.mongo.read_models import (
+    DOWNLOAD_HOURS,
+    DOWNLOAD_TOTALS,
+    MODELS,
+    REGISTRATION_HOURS,
+    STATISTICS,
+    ReadModels,
+)
 from tensorfleet.projection.facets import ALL
 
 DAY: Final = 24 * HOUR
@@ -52,33 +59,33 @@ async def totals(reads: ReadModels) -> Totals:
     )
 
 
-def statistics_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> APIRouter:
+def statistics_routes(gate: ReadGate, views: Views) -> APIRouter:
     router = APIRouter(tags=["statistics"])
 
-    @router.get("/api/v1/models/statistics", **docs("get_model_statistics", "Figures, with sizes in numbers"))
+    @router.get("/api/v1/models/statistics", **docs("get_model_statistics", "Figures, with sizes in numbers", [AS_OF]))
     async def first_shape(request: Request) -> Response:
-        await gate.enter(request)
-        now, figures = clock(), await totals(reads)
+        view = await views.of(await gate.enter(request, [AS_OF]))
+        now, figures = view.now, await totals(view.reads)
         members = {
             "total_models": figures.models,
             "algorithms": figures.algorithms,
             "status_distribution": figures.statuses,
-            "total_downloads": await _sum(reads, DOWNLOAD_TOTALS, "downloads", {"hour": None}),
+            "total_downloads": await _downloads_after(view, None),
             "storage_usage": {
                 "total_size_gb": round(figures.total_size_bytes / 10**9, 9),
                 "average_model_size_mb": round(figures.average_size_bytes / 10**6, 6),
             },
             "recent_activity": {
-                "models_added_last_7_days": await _added_since(reads, now - 7 * DAY),
-                "downloads_last_24_hours": await _downloads_after(reads, now // HOUR - 24),
+                "models_added_last_7_days": await _added_since(view, now - 7 * DAY),
+                "downloads_last_24_hours": await _downloads_after(view, now // HOUR - 24),
             },
         }
         return conditional_json(request, members)
 
-    @router.get("/api/v1/statistics", **docs("get_statistics", "Figures, with sizes in words"))
+    @router.get("/api/v1/statistics", **docs("get_statistics", "Figures, with sizes in words", [AS_OF]))
     async def second_shape(request: Request) -> Response:
-        await gate.enter(request)
-        figures, today = await totals(reads), clock() // DAY
+        view = await views.of(await gate.enter(request, [AS_OF]))
+        today, figures = view.now // DAY, await totals(view.reads)
         members = {
             "total_models": figures.models,
             "models_by_algorithm": figures.algorithms,
@@ -88,8 +95,8 @@ def statistics_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> APIRou
                 "average_model_size": size_text(figures.average_size_bytes),
             },
             "recent_activity": {
-                "models_created_today": await _added_since(reads, today * DAY),
-                "models_downloaded_today": await _downloads_after(reads, today * 24 - 1),
+                "models_created_today": await _added_since(view, today * DAY),
+                "models_downloaded_today": await _downloads_after(view, today * 24 - 1),
             },
         }
         return conditional_json(request, members)
@@ -97,15 +104,23 @@ def statistics_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> APIRou
     return router
 
 
-async def _added_since(reads: ReadModels, since: int) -> int:
-    """Whole hours are summed; only in the hour that `since` falls into are models counted."""
-    first, begun = -(-since // HOUR), {"facets": ALL, "created_at": {"$gte": since, "$lt": -(-since // HOUR) * HOUR}}
-    added = await _sum(reads, REGISTRATION_HOURS, "models", {"hour": {"$gte": first}})
-    return added + (await reads.count(MODELS, begun) if since % HOUR else 0)
+async def _added_since(view: View, since: int) -> int:
+    """Whole hours are summed; only in the hour that `since` falls into are models counted. Of the past there are no
+    sums."""
+    if view.past:
+        return await view.reads.count(MODELS, {"deleted": False, "created_at": {"$gte": since}})
+    first = -(-since // HOUR)
+    begun = {"facets": ALL, "created_at": {"$gte": since, "$lt": first * HOUR}}
+    added = await _sum(view.reads, REGISTRATION_HOURS, "models", {"hour": {"$gte": first}})
+    return added + (await view.reads.count(MODELS, begun) if since % HOUR else 0)
 
 
-async def _downloads_after(reads: ReadModels, hour: int) -> int:
-    return await _sum(reads, DOWNLOAD_TOTALS, "downloads", {"hour": {"$gt": hour}})
+async def _downloads_after(view: View, hour: int | None) -> int:
+    """None: all of them."""
+    later = {} if hour is None else {"hour": {"$gt": hour}}
+    if view.past:
+        return await _sum(view.reads, DOWNLOAD_HOURS, "downloads", later)
+    return await _sum(view.reads, DOWNLOAD_TOTALS, "downloads", later or {"hour": None})
 
 
 async def _sum(reads: ReadModels, collection: str, field: str, where: dict[str, Any]) -> int:

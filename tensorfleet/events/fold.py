@@ -67,6 +67,7 @@ class LogFold:
 
     `parked` are models that stand still, by id; what the fold has of them is the state before the first parked record.
     `last_hash` is the hash of the last record's value. `packed` are models of a snapshot that nobody asked for yet.
+    `latest` is the latest time of an accepted event, in microseconds since 1970.
     """
 
     codec: Codec
@@ -77,6 +78,7 @@ class LogFold:
     next_offset: int = 0
     last_hash: bytes = NO_HASH
     packed: dict[str, str] = field(default_factory=dict)
+    latest: int = 0
 
     def model(self, model_id: str) -> Model:
         packed = self.packed.pop(model_id, None)
@@ -95,6 +97,7 @@ class LogFold:
             dict(self.packed),
             dict(self.names),
             dict(self.parked),
+            self.latest,
         )
 
     def restore(self, state: FoldState) -> None:
@@ -103,6 +106,7 @@ class LogFold:
         self.guard = Guard(state.epoch, dict(state.heads))
         self.models, self.packed, self.names = dict(state.models), dict(state.packed), dict(state.names)
         self.parked = dict(state.parked)
+        self.latest = state.latest
 
     def is_live(self, model_id: str) -> bool:
         return isinstance(self.model(model_id), LiveModel)
@@ -141,6 +145,7 @@ class LogFold:
         assert not isinstance(envelope.event, NOT_EVENTS)
         model_id = envelope.model_id
         self.names[model_id] = envelope.model_name
+        self.latest = max(self.latest, envelope.occurred_at)
         parked = self.parked.get(model_id)
         if parked is not None:
             if parked.discarded_by(envelope.event):

@@ -49,6 +49,7 @@ class FoldState:
     packed: Mapping[str, str]
     names: Mapping[str, str]
     parked: Mapping[str, ParkedRecords]
+    latest: int
 
 
 def dump(origin: Origin, state: FoldState, extra: Iterable[Any]) -> bytes:
@@ -66,6 +67,7 @@ def _lines(origin: Origin, state: FoldState, extra: Iterable[Any]) -> Iterator[b
         "last_hash": state.last_hash.hex(),
         "epoch": state.epoch,
         "parked": [[key, one.first_offset, one.last_offset] for key, one in sorted(state.parked.items())],
+        "latest": state.latest,
         "models": len(state.heads),
     }
     yield orjson.dumps(head)
@@ -95,6 +97,7 @@ def load(content: bytes, origin: Origin) -> tuple[FoldState, list[Any]]:
             packed={one[0]: one[4] for one in models if one[4] is not None},
             names={one[0]: one[1] for one in models},
             parked={key: ParkedRecords(first, last) for key, first, last in head["parked"]},
+            latest=head["latest"],
         )
         return state, [orjson.loads(line) for line in lines[1 + head["models"] :]]
     except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError) as error:

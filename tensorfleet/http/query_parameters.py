@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import FieldError, InvalidCommand, Malformed
+from tensorfleet.http.times import parse_time
 
 MOST_PARAMETERS: Final = 100
 MOST_TEXT: Final = 1_000
@@ -116,6 +117,11 @@ class QueryParameters:
         if not least <= int(value) <= most:
             raise InvalidCommand.of(name, f"is not between {least} and {most}")
         return int(value)
+
+    def time(self, name: str) -> int | None:
+        """Microseconds since 1970; None if not given."""
+        text = self.text(name)
+        return None if text is None else parse_time(text, name)
 
     def number(self, name: str) -> int | float | None:
         """A finite number; an exact integer if it is written as one and fits 64 bits."""

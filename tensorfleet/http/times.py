@@ -10,18 +10,20 @@ from tensorfleet.domain.errors import InvalidCommand
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC_3339: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
+
+_LOST_PLUS: Final = re.compile(r"[0-9] [0-9]{2}:[0-9]{2}$")
 
 
 def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def parse_time(text: str, field: str) -> int:
+def parse_time(text: str, field: str, or_else: str = "") -> int:
     """Microseconds since 1970; finer digits are cut off. InvalidCommand naming `field` for what is no RFC 3339 time.
 
-    It needs an offset: a time without one would mean another moment to each reader.
+    It needs an offset: a time without one would mean another moment to each reader. `or_else` ends the message.
     """
     match = _RFC_3339.fullmatch(text)
     if match is not None:
@@ -31,4 +33,5 @@ def parse_time(text: str, field: str) -> int:
             return microseconds(datetime.fromisoformat(f"{day}T{time}.{exact}{offset.upper().replace('Z', '+00:00')}"))
         except (ValueError, OverflowError):
             pass
-    raise InvalidCommand.of(field, "is not an RFC 3339 time like 2026-11-21T16:00:00Z")
+    hint = "; in a query, a + is written %2B" if _LOST_PLUS.search(text) else ""
+    raise InvalidCommand.of(field, f"is not an RFC 3339 time like 2026-11-21T16:00:00Z{or_else}{hint}")

@@ -38,6 +38,10 @@ COLLECTIONS: Final = {
     "download_totals",
     "registration_hours",
     "checkpoints",
+    "past_models",
+    "past_versions",
+    "past_statistics",
+    "download_times",
 }
 _EXISTS: Final = 48
 HAND_OVER: Final = "hand_over"
@@ -93,8 +97,9 @@ class Puts:
 class Writes:
     """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be.
 
-    `facet_counts`: by counter, how many models to add or take away. In `parked` None says that the
-    document goes.
+    `history` and `past_*` are new documents; `download_times` is what to append, as tensorfleet/projection/
+    download_times.py has it. `facet_counts`: by counter, how many models to add or take away. In `parked` None says
+    that the document goes.
     """
 
     models: Puts = field(default_factory=Puts)
@@ -110,6 +115,10 @@ class Writes:
     download_totals: HourTotals = field(default_factory=Counter)
     registration_hours: HourTotals = field(default_factory=Counter)
     window_growths: list[Growth] = field(default_factory=list)
+    past_models: list[Document] = field(default_factory=list)
+    past_versions: list[Document] = field(default_factory=list)
+    past_statistics: list[Document] = field(default_factory=list)
+    download_times: dict[str, Document] = field(default_factory=dict)
     checkpoints: list[tuple[Checkpoint, Checkpoint]] = field(default_factory=list)
 
 
@@ -235,8 +244,11 @@ class ProjectionStore:
         unparked = [key for key, one in writes.parked.items() if one is None]
         if unparked:
             self._db.parked.delete_many({"_id": {"$in": unparked}}, session=session)
-        if writes.history:
-            self._db.history.insert_many(writes.history, ordered=False, session=session)
+        for name in ("history", "past_models", "past_versions", "past_statistics"):
+            documents = getattr(writes, name)
+            if documents:
+                self._db[name].insert_many(documents, ordered=False, session=session)
+        _append(self._db.download_times, writes.download_times, session)
         write_measured(self._db, writes.measured, session)
         write_counts(self._db.download_counters, writes.downloads, session)
         write_counts(self._db.download_hours, writes.download_hours, session)
@@ -301,6 +313,20 @@ def _add(collection: Collection[Document], models: Counter[str], session: Client
     added = [UpdateOne({"_id": key}, {"$inc": {"models": Int64(n)}}, upsert=True) for key, n in models.items()]
     if added:
         collection.bulk_write(added, ordered=False, session=session)
+
+
+def _append(collection: Collection[Document], pages: dict[str, Document], session: ClientSession) -> None:
+    """Add to the `downloads` of each page; one that is not there yet begins with its `hour`."""
+    grown = [
+        UpdateOne(
+            {"_id": key},
+            {"$setOnInsert": {"hour": page["hour"]}, "$push": {"downloads": {"$each": page["downloads"]}}},
+            upsert=True,
+        )
+        for key, page in pages.items()
+    ]
+    if grown:
+        collection.bulk_write(grown, ordered=False, session=session)
 
 
 def checkpoint_of(document: Document) -> Checkpoint:

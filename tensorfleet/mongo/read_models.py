@@ -14,6 +14,7 @@ from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, timeout
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
+from pymongo.read_concern import ReadConcern
 
 from tensorfleet.domain.errors import QueryTooBroad, ReadModelsUnavailable
 from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, WINDOW_INDEXES
@@ -30,6 +31,11 @@ REGISTRATION_HOURS: Final = "registration_hours"
 STATISTICS: Final = "statistics"
 FACET_COUNTS: Final = "facet_counts"
 CHECKPOINTS: Final = "checkpoints"
+PARKED: Final = "parked"
+PAST_MODELS: Final = "past_models"
+PAST_VERSIONS: Final = "past_versions"
+PAST_STATISTICS: Final = "past_statistics"
+DOWNLOAD_TIMES: Final = "download_times"
 
 Document = dict[str, Any]
 Stage = Mapping[str, Any]
@@ -37,6 +43,7 @@ Stage = Mapping[str, Any]
 _NEWEST: Final = ("created_at", DESCENDING)
 _ID: Final = ("_id", ASCENDING)
 _FACET: Final = ("facets", ASCENDING)
+_LATEST: Final = (("occurred_at", DESCENDING), ("partition", DESCENDING), ("offset", DESCENDING))
 
 INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     MODELS: (
@@ -58,8 +65,24 @@ INDEXES: Final[Mapping[str, Sequence[IndexModel]]] = {
     DOWNLOAD_TOTALS: (IndexModel([("hour", ASCENDING)], name="hour"),),
     DOWNLOAD_WINDOWS: WINDOW_INDEXES,
     REGISTRATION_HOURS: (IndexModel([("hour", ASCENDING)], name="hour"),),
+    HISTORY: (
+        # Without a type, MongoDB merges the scans of all types: so two indexes serve all filters of the audit.
+        IndexModel([("type", ASCENDING), *_LATEST], name="type_latest"),
+        IndexModel([("actor", ASCENDING), ("type", ASCENDING), *_LATEST], name="actor_type_latest"),
+        IndexModel([("partition", ASCENDING), ("occurred_at", ASCENDING), ("offset", ASCENDING)], name="cut_at_time"),
+        IndexModel([("partition", ASCENDING), ("offset", ASCENDING)], name="position"),
+    ),
+    PAST_MODELS: (
+        IndexModel(
+            [("deleted", ASCENDING), _NEWEST, ("model_id", ASCENDING)]
+            + [(name, ASCENDING) for name in ("partition", "offset", "until")],
+            name="newest",
+        ),
+    ),
+    PAST_VERSIONS: (IndexModel([(name, ASCENDING) for name in ("model_id", "until", "offset")], name="of_model"),),
+    DOWNLOAD_TIMES: (IndexModel([("hour", ASCENDING)], name="hour"),),
 }
-"""Beside `_id`, everywhere. History is read by ranges of `_id`; hot counters are in no other index."""
+"""Beside `_id`, everywhere. A model's history is read by ranges of `_id`; hot counters are in no other index."""
 
 READ_MILLISECONDS: Final = 5_000
 SCAN_MILLISECONDS: Final = 3_000
@@ -152,22 +175,28 @@ class ReadModels:
                 lambda database: database[collection].count_documents(where, maxTimeMS=READ_MILLISECONDS)
             )
 
-    async def aggregate(self, collection: str, stages: Sequence[Stage]) -> list[Document]:
+    async def aggregate(
+        self, collection: str, stages: Sequence[Stage], *, at_one_moment: bool = False
+    ) -> list[Document]:
+        """`at_one_moment`: all collections that the stages name are read as they were at one moment."""
+
         async def ask(database: AsyncDatabase[Document]) -> list[Document]:
-            cursor = await database[collection].aggregate(list(stages), maxTimeMS=READ_MILLISECONDS, allowDiskUse=True)
+            asked = database.get_collection(collection, read_concern=_concern(at_one_moment))
+            cursor = await asked.aggregate(list(stages), maxTimeMS=READ_MILLISECONDS, allowDiskUse=True)
             return await cursor.to_list(None)
 
         with translated():
             return await self._live.read(ask)
 
-    async def scan(self, collection: str, stages: Sequence[Stage]) -> list[Document]:
+    async def scan(self, collection: str, stages: Sequence[Stage], *, at_one_moment: bool = False) -> list[Document]:
         """As `aggregate`, for what may have to look through a whole collection. QueryTooBroad if that takes too long.
 
         The server counts the time, and the client waits longer: a server that does not answer is not mistaken for it.
         """
 
         async def ask(database: AsyncDatabase[Document]) -> list[Document]:
-            cursor = await database[collection].aggregate(list(stages), maxTimeMS=SCAN_MILLISECONDS)
+            asked = database.get_collection(collection, read_concern=_concern(at_one_moment))
+            cursor = await asked.aggregate(list(stages), maxTimeMS=SCAN_MILLISECONDS)
             return await cursor.to_list(None)
 
         try:
@@ -181,3 +210,7 @@ class ReadModels:
             if isinstance(error.__cause__, ExecutionTimeout):
                 raise QueryTooBroad from error
             raise
+
+
+def _concern(at_one_moment: bool) -> ReadConcern | None:
+    return ReadConcern("snapshot") if at_one_moment else None

@@ -12,6 +12,7 @@ from tensorfleet.events.envelope import Envelope
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
 from tensorfleet.projection.baseline import Baseline
+from tensorfleet.projection.download_times import DownloadTimes
 from tensorfleet.projection.downloads import Download, download_of
 from tensorfleet.projection.log_projection import DeadLetter, Decoded, LogProjection
 from tensorfleet.projection.progress import Progress
@@ -48,6 +49,7 @@ class BatchProjection:
         epochs = {one.partition: one.epoch for one in checkpoints.values() if one.topic == "log"}
         self._log = LogProjection(self._baseline, epochs)
         self._progress: dict[tuple[str, int], Progress] = {}
+        self._times = DownloadTimes(self._log.writes.download_times)
         self._letters: list[DeadLetter] = []
 
     def project(self, records: Sequence[Record]) -> Projected:
@@ -80,6 +82,7 @@ class BatchProjection:
             progress.fold(record.value or b"")
             if envelope is not None and isinstance(envelope.event, ModelDownloaded):
                 downloads.append(download_of(envelope, record.partition))
+                self._times.add(record, envelope)
             elif envelope is not None:
                 self._letters.append(DeadLetter(record, "not-a-download", "only downloads belong in this topic"))
         return log, downloads

@@ -33,12 +33,11 @@ class ModelDocuments:
         self._find = find_version
         self.changed_versions: dict[str, Document] = {}
 
-    def apply(self, envelope: Envelope, position: Position, hash_: bytes) -> list[str]:
-        """Project one accepted event; returns the names of the fields that it changed. Unfoldable if it can't be."""
+    def apply(self, envelope: Envelope, position: Position, hash_: bytes) -> None:
+        """Project one accepted event. Unfoldable if it can't be."""
         require_fit(envelope.event, self._standing, self._knows)  # type: ignore[arg-type]
-        changed = self._apply(envelope, envelope.event)  # type: ignore[arg-type]
+        self._apply(envelope, envelope.event)  # type: ignore[arg-type]
         self.move_to(envelope, position, hash_)
-        return changed
 
     def move_to(self, envelope: Envelope, position: Position, hash_: bytes) -> None:
         """The model contains the record now."""
@@ -49,6 +48,8 @@ class ModelDocuments:
         model["offset"] = Int64(position.offset)
         model["head_hash"] = hash_
         model["facets"] = facets_of(model)
+        for version in self.changed_versions.values():
+            version["offset"] = model["offset"]
 
     @property
     def _standing(self) -> Standing:
@@ -63,40 +64,39 @@ class ModelDocuments:
             return False
         return bool(found["registration"] == self.model["registration"])
 
-    def _apply(self, envelope: Envelope, event: e.Event) -> list[str]:
+    def _apply(self, envelope: Envelope, event: e.Event) -> None:
         at = Int64(envelope.occurred_at)
         match event:
             case e.ModelRegistered():
-                return self._registered(envelope, event)
+                self._registered(envelope, event)
             case e.ModelUpdated():
-                return self._updated(event, at)
+                self._updated(event, at)
             case e.ModelVersioned():
-                return self._versioned(envelope, event)
+                self._versioned(envelope, event)
             case e.ModelFileAttached():
-                return self._file_attached(event, at)
+                self._file_attached(event, at)
             case e.ModelDeprecated():
                 why = {"reason": event.reason, "replacement_model_id": event.replacement_model_id}
-                return self._set_status(event.version, e.Status.DEPRECATED, why, at)
+                self._set_status(event.version, e.Status.DEPRECATED, why, at)
             case e.ModelArchived():
-                return self._set_status(event.version, e.Status.ARCHIVED, None, at)
+                self._set_status(event.version, e.Status.ARCHIVED, None, at)
             case e.ModelRestored():
                 model = self._live_or_deleted()
                 version = None if model["deleted"] else event.version
                 model["deleted"] = False
-                return self._set_status(version, e.Status.ACTIVE, None, at)
+                self._set_status(version, e.Status.ACTIVE, None, at)
             case e.ModelDeleted():
                 self._live_or_deleted()["deleted"] = True
-                return ["deleted"]
             case e.ModelVersionDeleted():
-                return self._version_deleted(event, at)
+                self._version_deleted(event, at)
             case e.MetricsReported():
-                return ["metrics_history"]
+                pass
             case e.ParkedRecordsDiscarded():
                 raise AssertionError("it fits no state: what a discard does, it does to a parked model")
             case _:
                 assert_never(event)
 
-    def _registered(self, envelope: Envelope, event: e.ModelRegistered) -> list[str]:
+    def _registered(self, envelope: Envelope, event: e.ModelRegistered) -> None:
         registration = 1 if self.model is None else self.model["registration"] + 1
         at = Int64(envelope.occurred_at)
         self.model = {
@@ -125,14 +125,12 @@ class ModelDocuments:
             "facets": [],
         }
         self._put_version(envelope, event, None)
-        return [*MODEL_FIELDS, *_PATCHED]
 
-    def _versioned(self, envelope: Envelope, event: e.ModelVersioned) -> list[str]:
+    def _versioned(self, envelope: Envelope, event: e.ModelVersioned) -> None:
         model = self._live_or_deleted()
-        changed = _set_model_fields(model, event)
+        _set_model_fields(model, event)
         model.update(_version_members(event.version, event.parent_version, event), file=None)
         self._put_version(envelope, event, event.parent_version)
-        return [*changed, "version", *_PATCHED]
 
     def _put_version(self, envelope: Envelope, event: e.ModelRegistered | e.ModelVersioned, parent: str | None) -> None:
         assert self.model is not None
@@ -148,30 +146,27 @@ class ModelDocuments:
             "deleted": False,
             "created_at": at,
             "updated_at": at,
+            "offset": Int64(0),
         }
 
-    def _updated(self, event: e.ModelUpdated, at: Int64) -> list[str]:
+    def _updated(self, event: e.ModelUpdated, at: Int64) -> None:
         model = self._live_or_deleted()
-        changed = _set_model_fields(model, event)
+        _set_model_fields(model, event)
         if event.status is not None:
             model["status"], model["deprecation"] = str(event.status), None
-            changed.append("status")
         if event.version is None:
-            return changed
+            return
         version = self._version(event.version, at)
         for field in _PATCHED:
             patch = getattr(event, field)
             if patch is not None:
                 version[field] = merged(version[field], patch)
-                changed.append(field)
         if event.version_status is not None:
             version["status"], version["deprecation"] = str(event.version_status), None
-            changed.append("version_status")
         if model["version"] == event.version:
             model.update({field: version[field] for field in _PATCHED})
-        return changed
 
-    def _file_attached(self, event: e.ModelFileAttached, at: Int64) -> list[str]:
+    def _file_attached(self, event: e.ModelFileAttached, at: Int64) -> None:
         model = self._live_or_deleted()
         version = self._version(event.version, at)
         version["file"] = {
@@ -185,14 +180,12 @@ class ModelDocuments:
         model["file_version"] = event.newest_file_version
         model["total_size_bytes"] = Int64(model["total_size_bytes"] + event.file.size_bytes)
         model["file_count"] = Int64(model["file_count"] + 1)
-        return ["file"]
 
-    def _set_status(self, version: str | None, status: e.Status, why: Document | None, at: Int64) -> list[str]:
+    def _set_status(self, version: str | None, status: e.Status, why: Document | None, at: Int64) -> None:
         subject = self._live_or_deleted() if version is None else self._version(version, at)
         subject["status"], subject["deprecation"] = str(status), why
-        return ["status"] if version is None else ["version_status"]
 
-    def _version_deleted(self, event: e.ModelVersionDeleted, at: Int64) -> list[str]:
+    def _version_deleted(self, event: e.ModelVersionDeleted, at: Int64) -> None:
         model = self._live_or_deleted()
         gone = self._version(event.version, at)
         gone["deleted"] = True
@@ -204,7 +197,6 @@ class ModelDocuments:
             newest = self._known_version(event.newest_version)
             model.update({field: newest[field] for field in ("version", "version_order", "parent_version", *_PATCHED)})
             model["file"] = newest["file"]
-        return ["versions"]
 
     def _live_or_deleted(self) -> Document:
         assert self.model is not None
@@ -228,7 +220,10 @@ def versions_needed(event: e.Event) -> list[str]:
     return [number for number in named if number is not None]
 
 
-def history_entry(envelope: Envelope, position: Position, hash_: bytes, changed: list[str]) -> Document:
+def history_entry(
+    envelope: Envelope, position: Position, hash_: bytes, changes: list[Document], counted: list[Any] | None
+) -> Document:
+    """`counted`: what the model contributed to the statistics before and after; None if that is the same."""
     return {
         "_id": f"{envelope.model_id}:{envelope.sequence:012d}",
         "model_id": envelope.model_id,
@@ -237,11 +232,12 @@ def history_entry(envelope: Envelope, position: Position, hash_: bytes, changed:
         "actor": envelope.actor,
         "occurred_at": Int64(envelope.occurred_at),
         "version": getattr(envelope.event, "version", None),
-        "changed": changed,
+        "changes": changes,
         "partition": position.partition,
         "offset": Int64(position.offset),
         "hash": hash_.hex(),
         "event_id": envelope.event_id,
+        "counted": counted,
     }
 
 
@@ -256,9 +252,8 @@ def _version_members(number: str, parent: str | None, event: e.ModelRegistered |
     }
 
 
-def _set_model_fields(model: Document, event: e.ModelUpdated | e.ModelVersioned) -> list[str]:
-    changed = [field for field in MODEL_FIELDS if getattr(event, field) is not None]
-    for field in changed:
+def _set_model_fields(model: Document, event: e.ModelUpdated | e.ModelVersioned) -> None:
+    for field in MODEL_FIELDS:
         value = getattr(event, field)
-        model[field] = list(value) if isinstance(value, tuple) else value
-    return changed
+        if value is not None:
+            model[field] = list(value) if isinstance(value, tuple) else value

@@ -33,7 +33,7 @@ class Download(NamedTuple):
 
 
 def download_of(envelope: Envelope, partition: int) -> Download:
-    return Download(envelope.model_id, envelope.model_name, _hour(envelope.occurred_at), partition)
+    return Download(envelope.model_id, envelope.model_name, hour_of(envelope.occurred_at), partition)
 
 
 def listed(model: Document | None) -> Document | None:
@@ -45,7 +45,7 @@ def count_registration(registrations: HourTotals, partition: int, before: Docume
     """Live models by the hour in which they were registered."""
     for model, sign in ((before, -1), (after, 1)):
         if model is not None and not model["deleted"]:
-            registrations[partition, _hour(model["created_at"])] += sign
+            registrations[partition, hour_of(model["created_at"])] += sign
 
 
 def count_totals(downloads: Sequence[Download]) -> HourTotals:
@@ -89,5 +89,6 @@ def count_downloads(
     )
 
 
-def _hour(microseconds: Any) -> int:
+def hour_of(microseconds: Any) -> int:
+    """Counted from 1970, UTC."""
     return int(microseconds) // _HOUR_MICROSECONDS

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tensorfleet.domain.events import MetricsReported, ModelDownloaded
 from tensorfleet.domain.fitting import Unfoldable
@@ -18,6 +19,7 @@ from tensorfleet.mongo.measurements import Point
 from tensorfleet.mongo.projection_store import Writes
 from tensorfleet.projection import parked as waiting
 from tensorfleet.projection.baseline import Baseline
+from tensorfleet.projection.changes import changes
 from tensorfleet.projection.documents import (
     Document,
     ModelDocuments,
@@ -33,8 +35,9 @@ from tensorfleet.projection.downloads import (
     listed,
 )
 from tensorfleet.projection.facets import count_id
+from tensorfleet.projection.past import past_model, past_version
 from tensorfleet.projection.search_entries import search_entry, searchable
-from tensorfleet.projection.statistics import PartitionStatistics, contribution
+from tensorfleet.projection.statistics import PartitionStatistics, counted
 
 Decoded = tuple[Record, Envelope | None]
 
@@ -127,7 +130,7 @@ class LogProjection:
         )
         position = Position(record.partition, record.offset)
         try:
-            changed = documents.apply(envelope, position, hash_)
+            documents.apply(envelope, position, hash_)
         except Unfoldable as error:
             self.letters.append(DeadLetter(record, "unprojectable", str(error)))
             self._park(record, model_id, str(error), StreamHead(envelope.sequence - 1, envelope.previous_hash))
@@ -135,20 +138,32 @@ class LogProjection:
         assert documents.model is not None
         self._models[model_id] = documents.model
         self.writes.models.put(model_id, documents.model, fresh=model_id not in self._baseline.models)
+        if before is not None:
+            self.writes.past_models.append(past_model(before, record.offset))
+        was, version = None, None
         for version in documents.changed_versions.values():
-            key = version["_id"]
-            self._versions[key] = version
-            self.writes.versions.put(key, version, fresh=key not in self._baseline.versions)
-        self.writes.history.append(history_entry(envelope, position, hash_, changed))
+            was = self._put_version(version, record.offset)
+        difference = changes(before, documents.model, was, version)
+        changed_counts = self._count(position, before, documents.model)
+        self.writes.history.append(history_entry(envelope, position, hash_, difference, changed_counts))
         if isinstance(envelope.event, MetricsReported):
             self._measure(model_id, envelope.sequence, envelope.event)
-        self._count(record.partition, before, documents.model)
         self._count_facets(record.partition, before, documents.model)
         if searchable(before) != searchable(documents.model):
             fresh = not self._baseline.has_search_entry(model_id)
             self.writes.search.put(model_id, search_entry(documents.model), fresh=fresh)
         if model_id in self._parked:
             self._unpark(model_id)
+
+    def _put_version(self, version: Document, offset: int) -> Document | None:
+        """Returns what the version was before; None if it is new."""
+        key = version["_id"]
+        before = self._versions.get(key)
+        if before is not None:
+            self.writes.past_versions.append(past_version(before, offset))
+        self._versions[key] = version
+        self.writes.versions.put(key, version, fresh=key not in self._baseline.versions)
+        return before
 
     def _measure(self, model_id: str, sequence: int, event: MetricsReported) -> None:
         for metric, value in event.metrics.items():
@@ -185,10 +200,11 @@ class LogProjection:
             self._put_parked(waiting.with_next(parked, record.offset, head))
             return
         position, model = Position(record.partition, record.offset), self._models.get(envelope.model_id)
-        self.writes.history.append(history_entry(envelope, position, head.hash, []))
+        self.writes.history.append(history_entry(envelope, position, head.hash, [], None))
         if model is None:
             self._put_parked(waiting.only_head(envelope.model_id, record.partition, head))
             return
+        self.writes.past_models.append(past_model(model, record.offset))
         documents = ModelDocuments(dict(model), self._copy_of_version)
         documents.move_to(envelope, position, head.hash)
         assert documents.model is not None
@@ -204,17 +220,23 @@ class LogProjection:
         self._parked.pop(model_id, None)
         self.writes.parked[model_id] = None
 
-    def _count(self, partition: int, before: Document | None, after: Document) -> None:
-        entry = listed(after)
+    def _count(self, position: Position, before: Document | None, after: Document) -> list[Any] | None:
+        """Returns what the history keeps of it."""
+        partition, entry = position.partition, listed(after)
         if entry is not None and entry != listed(before):
             self._listed[after["_id"]] = entry
             count_registration(self.writes.registration_hours, partition, before, after)
-        if contribution(before) == contribution(after):
-            return
+        found = counted(before, after)
+        if found is None:
+            return None
         if partition not in self._statistics:
             self._statistics[partition] = self._baseline.statistics(partition)
+        copy = self._statistics[partition].begin_block(partition, position.offset)
+        if copy is not None:
+            self.writes.past_statistics.append(copy)
         self._statistics[partition].count(before, -1)
         self._statistics[partition].count(after, 1)
+        return found
 
     def _count_facets(self, partition: int, before: Document | None, after: Document) -> None:
         """A facet that comes and goes within the batch has a counter too: the batches must not show."""

@@ -8,7 +8,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -113,6 +113,13 @@ class MemoryDownloads:
         if self.failing:
             raise LogUnavailable("Kafka does not answer.")
         self.recorded.append((model_id, model_name, version, algorithm, size_bytes, actor))
+
+
+class NoRecords:
+    """A log that can't be asked."""
+
+    def find(self, partition: int, offsets: Sequence[int], seconds: float) -> Any:
+        raise LogUnavailable("Kafka does not answer.")
 
 
 @dataclass(frozen=True)
@@ -262,6 +269,7 @@ def version_document(model: Document, number: str, parent: str | None) -> Docume
         "file": None,
         "deleted": False,
         **{name: model[name] for name in copied},
+        "offset": model["offset"],
     }
 
 
@@ -274,7 +282,7 @@ def event_document(model_id: str, sequence: int) -> Document:
         "actor": "ada",
         "occurred_at": NOW,
         "version": None,
-        "changed": ["tags"],
+        "changes": [{"field": "tags", "old": [], "new": ["t"]}],
         "partition": 3,
         "offset": 1000 + sequence,
         "hash": "ab" * 32,
@@ -315,6 +323,7 @@ def _serving(one: World, mongodb_url: str, database: str, settings: dict[str, An
                 "blobs": one.blobs,
                 "downloads": one.downloads,
                 "waiter": watch,
+                "records": NoRecords(),
                 "catalogue": Catalogue(),
                 "topics": Topics("tensorfleet"),
                 "clock": lambda: NOW,

@@ -198,6 +198,7 @@ def test_history_is_complete_in_order_and_outlives_the_model(registry: World) ->
         "time": "2026-11-21T17:00:00.000000Z",
         "version": None,
         "changed": ["tags"],
+        "changes": [{"field": "tags", "old": [], "new": ["t"]}],
         "position": "3:1001",
         "hash": "ab" * 32,
     }

@@ -243,3 +243,28 @@ async def test_what_a_record_overtakes_that_nobody_can_read_is_answered_with_wha
     world.catch_up()
     assert second.result().event_type == "ParkedRecordsDiscarded"
     assert world.partition.state is State.OWNING
+
+
+@in_loop
+async def test_each_event_is_later_than_the_one_before_though_the_clock_stands_or_another_owner_was_ahead(
+    world: World,
+) -> None:
+    """The clock of the test stands still at 10**15; what another owner wrote is an hour later."""
+    world.submit(registration(), name=NAME)
+    world.submit(c.CreateVersion())
+    world.catch_up()
+    ahead = 10**15 + 3_600_000_000
+    foreign = envelope(
+        e.ModelDeleted(),
+        sequence=3,
+        previous_hash=world.partition.fold.head(MODEL_ID).hash,
+        epoch=world.partition.fold.guard.epoch,
+        occurred_at=ahead,
+    )
+    world.place(CODEC.encode(foreign))
+    world.catch_up()
+    world.submit(registration(), name=NAME)
+    world.submit(c.CreateVersion())
+    world.catch_up()
+    own = [one.occurred_at for one in world.log.envelopes if not isinstance(one.event, OwnershipClaimed)]
+    assert own == [10**15, 10**15 + 1, ahead + 1, ahead + 2]

@@ -52,6 +52,7 @@ def test_folding_on_from_a_snapshot_gives_the_state_of_the_whole_log(cut: int) -
     for other in (resumed, twice):
         assert {one: other.model(one) for one in whole.names} == {one: whole.model(one) for one in whole.names}
         assert (other.guard, other.names, other.next_offset) == (whole.guard, whole.names, whole.next_offset)
+        assert other.latest == whole.latest > 0
         assert (other.parked, other.last_hash) == (whole.parked, whole.last_hash)
 
 
