@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -53,10 +52,10 @@ def http(registry_processes: RegistryProcesses) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
-def own_processes(stack: Servers, tmp_path: Path) -> Iterator[RegistryProcesses]:
-    """Processes for one test alone, which may stop and kill them."""
-    processes = RegistryProcesses(stack, tmp_path)
+@pytest.fixture(scope="module")
+def own_processes(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProcesses]:
+    """Processes for the tests of one module alone, which may stop and kill them; at first none of them runs."""
+    processes = RegistryProcesses(stack, tmp_path_factory.mktemp("own"), ("gateway", "projector"))
     try:
         yield processes
     finally:

@@ -70,6 +70,12 @@ class RegistryProcesses:
         for name in names or tuple(self.ports):
             self.wait_ready(name)
 
+    def start_missing(self) -> None:
+        """Start those that do not run."""
+        names = [name for name in self.ports if name not in self._running]
+        if names:
+            self.start(*names)
+
     def start_without_waiting(self, *names: str) -> None:
         for name in names or tuple(self.ports):
             log = (self.directory / f"{name}.log").open("ab")

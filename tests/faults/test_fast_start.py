@@ -34,12 +34,14 @@ def snapshots(stack: Servers, processes: RegistryProcesses) -> list[str]:
 @pytest.mark.parametrize("spoil", [None, "damaged", "of another partition"])
 def test_a_start_from_snapshots(stack: Servers, own_processes: RegistryProcesses, spoil: str | None) -> None:
     own_processes.environment["SNAPSHOT_EVERY"] = "1"
-    own_processes.start()
+    own_processes.start_missing()
     key = {"Idempotency-Key": str(uuid.uuid4())}
     with httpx.Client(base_url=own_processes.url, timeout=30) as http:
         first = http.post("/api/v1/models", json={"algorithm": "svm"}, headers=key).json()
         for number in range(MODELS):
-            assert http.post("/api/v1/models", json={"name": f"n{number}", "algorithm": "svm"}).status_code == 201
+            assert (
+                http.post("/api/v1/models", json={"name": f"{spoil} {number}", "algorithm": "svm"}).status_code == 201
+            )
     own_processes.wait_until(lambda: len(snapshots(stack, own_processes)) == 6, "gateway")
     own_processes.stop("gateway", 9)
     names = snapshots(stack, own_processes)
@@ -56,9 +58,9 @@ def test_a_start_from_snapshots(stack: Servers, own_processes: RegistryProcesses
         again = http.post("/api/v1/models", json={"algorithm": "svm"}, headers=key)
         assert (again.json(), again.headers["Idempotency-Replayed"]) == (first, "true")
         for number in range(MODELS):
-            taken = http.post("/api/v1/models", json={"name": f"n{number}", "algorithm": "svm"})
+            taken = http.post("/api/v1/models", json={"name": f"{spoil} {number}", "algorithm": "svm"})
             assert taken.status_code == 409
             model_id = taken.json()["model_id"]
             version = http.post(f"/api/v1/models/{model_id}/versions")
             assert (version.status_code, version.json()["version"]) == (201, "v1.1")
-            assert http.get(f"/api/v1/models/{model_id}").json()["name"] == f"n{number}"
+            assert http.get(f"/api/v1/models/{model_id}").json()["name"] == f"{spoil} {number}"

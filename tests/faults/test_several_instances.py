@@ -7,7 +7,6 @@ import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
@@ -20,9 +19,10 @@ FIRST, SECOND = "gateway.first", "gateway.second"
 MODELS = 12
 
 
-@pytest.fixture
-def two(stack: Servers, tmp_path: Path) -> Iterator[RegistryProcesses]:
-    processes = RegistryProcesses(stack, tmp_path, [FIRST, SECOND, "projector"])
+@pytest.fixture(scope="module")
+def two(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProcesses]:
+    """Each test leaves both running and owning."""
+    processes = RegistryProcesses(stack, tmp_path_factory.mktemp("two"), [FIRST, SECOND, "projector"])
     try:
         processes.start(FIRST, "projector")
         processes.start(SECOND)
