@@ -59,6 +59,8 @@ async def main(settings: QuerySettings) -> None:
         stack.callback(blobs.close)
         producer = LoopProducer(configuration.producer(settings.kafka, client_id))
         stack.push_async_callback(producer.close)
+        download_producer = LoopProducer(configuration.patient_producer(settings.kafka, client_id))
+        stack.push_async_callback(download_producer.close)
         await blobs.ensure_bucket()
         commands = await stack.enter_async_context(
             command_side(settings, identity, catalogue, producer, blobs, blobs.snapshots, watch, metrics, lifeline)
@@ -66,7 +68,7 @@ async def main(settings: QuerySettings) -> None:
         queries = query_routes(
             reads=reads,
             blobs=blobs,
-            downloads=KafkaDownloadLog(producer, topics, Codec(catalogue), _now, metrics),
+            downloads=KafkaDownloadLog(download_producer, topics, Codec(catalogue), _now, metrics),
             waiter=watch,
             records=RecordLookup(settings.kafka, topics.log, client_id),
             catalogue=catalogue,

@@ -52,7 +52,7 @@ async def main(settings: QuerySettings) -> None:
             settings.minio_secure,
         )
         stack.callback(blobs.close)
-        producer = LoopProducer(configuration.producer(settings.kafka, client_id))
+        producer = LoopProducer(configuration.patient_producer(settings.kafka, client_id))
         stack.push_async_callback(producer.close)
         routes = query_routes(
             reads=reads,
