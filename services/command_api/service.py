@@ -128,7 +128,7 @@ async def command_side(
         for number in numbers
     )
     membership = Membership(
-        configuration.member(settings.kafka, client_id, topics.group("command-api"), settings.own_name),
+        configuration.member(settings.kafka, client_id, topics.group("command-api")),
         topics.log,
         bus.on_licence,
         fail,

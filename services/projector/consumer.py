@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -14,6 +15,7 @@ from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka.membership import leave
+from tensorfleet.kafka.polling import drain, poll
 from tensorfleet.kafka.records import Record, from_message
 from tensorfleet.kafka.topics import LogIdentity
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
@@ -25,6 +27,10 @@ _LOG = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.2
 _WORTH_OVERLAPPING: Final = 500
 """Records. After fewer, one commit is awaited before the next batch is read."""
+
+
+class _ClientGaveUp(Exception):
+    """This consumer will read nothing more."""
 
 
 class Projector:
@@ -48,6 +54,7 @@ class Projector:
         `bury` stores dead letters durably before it returns. `pause` waits some seconds; True: stop now. `next_store`
         is asked between batches: the store to go on with from now on, or None.
         """
+        self._config = dict(config)
         self._consumer = Consumer(dict(config))
         self._topics = topics
         self._identity = identity
@@ -65,18 +72,49 @@ class Projector:
 
     def run(self) -> None:
         try:
-            self._consumer.subscribe(
-                [self._topics.log, self._topics.downloads],
-                on_assign=self._on_assign,
-                on_revoke=self._on_revoke,
-                on_lost=self._on_revoke,
-            )
-            while not self._pause(0):
-                self._run_once()
-            self._finish_commit()
+            while True:
+                try:
+                    self._be_member()
+                    return
+                except _ClientGaveUp as error:
+                    self._begin_anew(error)
         finally:
-            leave(self._consumer, lambda: not self._assigned)
+            self._consumer.close()
             self._pipeline.close()
+
+    def _be_member(self) -> None:
+        """Until it is to stop."""
+        self._consumer.subscribe(
+            [self._topics.log, self._topics.downloads],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_revoke,
+        )
+        while not self._pause(0):
+            self._run_once()
+        self._finish_commit()
+        with suppress(LogUnavailable):
+            leave(self._consumer, lambda: not self._assigned)
+
+    def _begin_anew(self, error: _ClientGaveUp) -> None:
+        """With another client. What it is assigned goes on from the checkpoints, wherever they stand."""
+        _LOG.warning("a new member of the group begins: %s", error)
+        self._finish_commit()
+        self._consumer.close()
+        self._assigned.clear()
+        self._pipeline.checkpoints.clear()
+        self._consumer = Consumer(dict(self._config))
+
+    def _read(self) -> list[Record] | None:
+        """What is there, up to a batch; None if nothing is."""
+        try:
+            first = poll(self._consumer, 0 if self._pipeline.busy else _POLL_SECONDS)
+            if first is None:
+                return None
+            found = [from_message(one) for one in (first, *drain(self._consumer, MOST_IN_BATCH - 1))]
+        except LogUnavailable as error:
+            raise _ClientGaveUp(error.detail) from error
+        return [one for one in found if isinstance(one, Record) and (one.topic, one.partition) in self._assigned]
 
     def _run_once(self) -> None:
         self._move_to_next_store()
@@ -85,16 +123,10 @@ class Projector:
             # What comes in meanwhile makes one transaction of the next ones, which costs less than many.
             self._finish_commit()
         self._count_parked()
-        first = self._consumer.poll(0 if self._pipeline.busy else _POLL_SECONDS)
-        if first is None:
+        records = self._read()
+        if records is None:
             self._finish_commit()
             return
-        messages = [first, *self._consumer.consume(MOST_IN_BATCH - 1, timeout=0)]
-        records = [
-            one
-            for one in map(from_message, messages)
-            if isinstance(one, Record) and (one.topic, one.partition) in self._assigned
-        ]
         self._last_batch = len(records)
         if records:
             self._project(records)

@@ -50,7 +50,7 @@ async def main(settings: Settings) -> None:
             publishers.lost(error) if isinstance(error, LogLost) else lifeline.fail(error)
 
         membership = Membership(
-            configuration.member(settings.kafka, client_id, topics.group("publisher"), settings.own_name),
+            configuration.member(settings.kafka, client_id, topics.group("publisher")),
             topics.log,
             publishers.on_licence,
             fail,

@@ -8,6 +8,7 @@ from typing import Final
 from confluent_kafka import Consumer, TopicPartition
 
 from tensorfleet.kafka import configuration
+from tensorfleet.kafka.polling import drain, poll
 from tensorfleet.kafka.records import Record, from_message
 
 Place = tuple[str, int]
@@ -31,10 +32,10 @@ class AssignedReader:
 
         LogLost if the log no longer has an offset.
         """
-        first = self._consumer.poll(wait_seconds)
+        first = poll(self._consumer, wait_seconds)
         if first is None:
             return []
-        found = map(from_message, [first, *self._consumer.consume(most - 1, timeout=gather_seconds)])
+        found = map(from_message, [first, *drain(self._consumer, most - 1, gather_seconds)])
         return [one for one in found if isinstance(one, Record) and (one.topic, one.partition) in self._places]
 
     def close(self) -> None:

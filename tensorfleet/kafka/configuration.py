@@ -45,6 +45,7 @@ def member(kafka: Mapping[str, str], client_id: str, group: str, instance: str |
 
     `instance` names a process over its restarts: one that was killed has its partitions back as soon as it is up again,
     while others wait for its session to end. An orderly end must unsubscribe before it closes, or they wait then, too.
+    Such a member can fence off itself, when a broker dies while it joins: it then needs a new client.
     """
     return {
         **reader(kafka, client_id),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -10,21 +11,25 @@ from typing import Final
 
 from confluent_kafka import Consumer, TopicPartition
 
+from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.kafka.polling import poll
 from tensorfleet.kafka.records import from_message
 
+_LOG = logging.getLogger(__name__)
 _LEAVE_SECONDS: Final = 2.0
+_PAUSE_SECONDS: Final = 0.2
 
 
 def leave(consumer: Consumer, done: Callable[[], bool]) -> None:
-    """Give up the membership at once, even one that is to outlast a restart; `done`: the callbacks have been called."""
-    try:
-        consumer.unsubscribe()
-        deadline = time.monotonic() + _LEAVE_SECONDS
-        while not done() and time.monotonic() < deadline:
-            consumer.poll(0.05)
-        consumer.poll(0.1)  # the request to leave is sent by another thread, and never after close
-    finally:
-        consumer.close()
+    """Give up the membership at once, even one that is to outlast a restart. Close the consumer afterwards.
+
+    `done`: the callbacks have been called. LogUnavailable if the client has given up.
+    """
+    consumer.unsubscribe()
+    deadline = time.monotonic() + _LEAVE_SECONDS
+    while not done() and time.monotonic() < deadline:
+        poll(consumer, 0.05)
+    poll(consumer, 0.1)  # the request to leave is sent by another thread, and never after close
 
 
 class Membership:
@@ -37,7 +42,7 @@ class Membership:
         on_licence: Callable[[int, bool], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
-        self._consumer = Consumer(dict(config))
+        self._config = dict(config)
         self._topic = topic
         self._on_licence = on_licence
         self._on_failure = on_failure
@@ -59,17 +64,29 @@ class Membership:
 
     def _run(self) -> None:
         try:
-            self._consumer.subscribe(
-                [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
-            )
             while not self._stopping.is_set():
-                message = self._consumer.poll(0.2)
-                if message is not None:
-                    from_message(message)
+                self._be_member()
         except BaseException as error:
             self._tell_loop(self._on_failure, error)
+
+    def _be_member(self) -> None:
+        """Until it is to leave, or the client gives up: then it holds nothing, and the next one may begin."""
+        consumer = Consumer(dict(self._config))
+        try:
+            consumer.subscribe([self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+            while not self._stopping.is_set():
+                message = poll(consumer, 0.2)
+                if message is not None:
+                    from_message(message)
+            leave(consumer, lambda: not self._held)
+        except LogUnavailable as error:
+            _LOG.warning("a new member of the group begins: %s", error.detail)
+            for partition in sorted(self._held):
+                self._tell_loop(self._on_licence, partition, False)
+            self._held.clear()
+            self._stopping.wait(_PAUSE_SECONDS)
         finally:
-            leave(self._consumer, lambda: not self._held)
+            consumer.close()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Offset 0 is never fetched from: the partitions are paused. It keeps auto.offset.reset=error silent.

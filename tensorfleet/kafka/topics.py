@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from tensorfleet.domain.errors import LogUnavailable, TopicMismatch
 from tensorfleet.events.topics import TopicSpec
 
+_LOG = logging.getLogger(__name__)
+_PATIENCE_SECONDS = 60.0
 _TIMEOUT_SECONDS = 10.0
 _RETRY_SECONDS = 0.1
 _LARGEST_RECORD = "8388608"
@@ -28,10 +31,23 @@ class LogIdentity:
 def prepare_topics(kafka_admin: Mapping[str, object], specs: Iterable[TopicSpec], replication: int) -> LogIdentity:
     """Create what is missing, check the rest.
 
-    TopicMismatch if a topic has other partitions or settings than its spec. LogUnavailable if Kafka does not answer.
+    TopicMismatch if a topic has other partitions or settings than its spec. LogUnavailable if Kafka does not answer for
+    a minute: it may be choosing a controller.
     """
     admin = AdminClient(dict(kafka_admin))
     wanted = {spec.name: spec for spec in specs}
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return _prepared(admin, wanted, replication)
+        except LogUnavailable as error:
+            if time.monotonic() > deadline:
+                raise
+            _LOG.warning("the topics can't be prepared yet: %s", error.detail)
+            time.sleep(_RETRY_SECONDS)
+
+
+def _prepared(admin: AdminClient, wanted: Mapping[str, TopicSpec], replication: int) -> LogIdentity:
     try:
         present = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
         missing = [spec for name, spec in wanted.items() if name not in present]

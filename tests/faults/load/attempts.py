@@ -33,7 +33,7 @@ class Caller:
         self._chance = chance
 
     async def carry_out(self, request: Request) -> Operation:
-        key = next(self._keys)
+        key = self._begin()
         attempts: list[Attempt] = []
         while _goes_on(attempts):
             await self._pause(len(attempts))
@@ -45,7 +45,7 @@ class Caller:
 
     async def carry_out_batch(self, entries: Sequence[Request]) -> list[Operation]:
         """Until every entry is acknowledged or rejected. The API knows those of an earlier attempt by their keys."""
-        key = next(self._keys)
+        key = self._begin()
         body = orjson.dumps({"operations": [one.operation for one in entries]})
         whole = Request("POST", "/api/v1/models/batch", body, "", entries[0].command)
         attempts: list[list[Attempt]] = [[] for _ in entries]
@@ -63,6 +63,12 @@ class Caller:
             )
             for index, one in enumerate(entries)
         ]
+
+    def _begin(self) -> str:
+        """The key of a new command. Strictly in turn, the first attempt would always go to an API that is down."""
+        if self._chance.random() < 0.5:
+            next(self._apis)
+        return next(self._keys)
 
     async def _pause(self, turn: int) -> None:
         if turn:
