@@ -1,0 +1,71 @@
+"""What a pickle's stack holds, as far as a scan must know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+
+class _Opaque:
+    def __repr__(self) -> str:
+        return "OPAQUE"
+
+
+OPAQUE: Final = _Opaque()
+"""Some value whose content does not matter, or is too large to keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """An imported name, under the name that Python 3 imports."""
+
+    module: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+NDARRAY_WRAPPER: Final = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
+NDARRAY: Final = Global("numpy", "ndarray")
+DTYPE: Final = Global("numpy", "dtype")
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """What a call of `made_by` gave; `arguments` and `state` are kept of numpy's dtypes only."""
+
+    made_by: Global
+    arguments: object = None
+    state: object = None
+
+
+@dataclass(slots=True, eq=False)
+class Mapping:
+    """A dict. Only the items that describe joblib's arrays are kept."""
+
+    items: dict[str, object] | None = None
+
+    def put(self, key: object, value: object) -> None:
+        if isinstance(key, str) and key in ARRAY_KEYS:
+            if self.items is None:
+                self.items = {}
+            self.items[key] = value
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes in the stream, from `start`, `length` of them."""
+
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersistentId:
+    value: object = field(default=OPAQUE)
+
+
+ARRAY_KEYS: Final = frozenset(("subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"))
+TORCH_MAGIC: Final = 0x1950A86A20F9469CFC6C
