@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from tensorfleet.scanning.limits import Malformed, Truncated
 
 CHUNK_BYTES: Final = 1 << 18
+_FARTHEST: Final = 1 << 62  # beyond it a real file can't even be asked
 
 
 class Content(Protocol):
@@ -53,7 +54,9 @@ def size_of(content: Content) -> int:
 
 
 def bytes_at(content: Content, offset: int, size: int) -> bytes:
-    """Up to `size` bytes."""
+    """Up to `size` bytes; none behind the end."""
+    if offset > _FARTHEST:
+        return b""
     content.seek(offset)
     return read_up_to(content, size)
 
@@ -114,6 +117,8 @@ class Reader:
             self._at += size
             return
         target = self.offset + size
+        if target > _FARTHEST:
+            raise Truncated
         self._content.seek(target - 1)
         if len(self._content.read(1)) != 1:
             raise Truncated

@@ -44,6 +44,8 @@ def _header(content: Content) -> tuple[int | None, tuple[int, ...], int]:
     if length > _LONGEST_HEADER:
         raise Malformed(f"a header of {length:,} bytes")
     raw = bytes_at(content, _MAGIC_BYTES + wide, length)
+    if b"\\" in raw:
+        raise Malformed("a header with escapes")
     try:
         header = ast.literal_eval(raw.decode("utf-8" if major == b"\x03" else "latin1").strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
