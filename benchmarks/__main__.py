@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import create_version, files, idle_memory, owner_start, rebuild, replay, visibility
+from benchmarks import create_version, files, idle_memory, owner_start, rebuild, replay, scanner, visibility
 from benchmarks.table import Row, render
 from devstack.stack import NativeStack
 from tensorfleet.process import tune_interpreter
@@ -21,6 +21,7 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "rebuild": rebuild.measure,
     "owner_start": owner_start.measure,
     "files": files.measure,
+    "scanner": scanner.measure,
 }
 _TMPFS = Path("/dev/shm")
 

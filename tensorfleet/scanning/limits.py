@@ -47,7 +47,7 @@ class Limits:
     entries: int = 100_000
     depth: int = 4
     opcodes: int = 100_000_000
-    stack_items: int = 2_000_000
+    stack_items: int = 1_000_000
     text_bytes: int = 16 * MIB
     findings: int = 100
     seconds: float = 300.0

@@ -27,10 +27,11 @@ _LONGEST_LINE: Final = 1 << 20
 _LONGEST_NAME: Final = 1024
 _LARGEST_TUPLE: Final = 16
 _BATCH: Final = 4096
-# Numbers and constants in a row, which long lists are made of: counted, not looked at one by one.
-_PLAIN: Final = re.compile(rb"K.|M..|J.{4}|G.{8}|[N\x88\x89]", re.DOTALL)
-_PLAIN_RUN: Final = re.compile(rb"(?:K.|M..|J.{4}|G.{8}|[N\x88\x89]){16,}", re.DOTALL)
-_PLAIN_CODES: Final = frozenset(b"KMJG")
+# Numbers of one kind in a row, which long lists are made of: counted, not looked at one by one.
+_RUNS: Final = {
+    code: (re.compile(rb"(?:%c.{%d}){16,}" % (code, width - 1), re.DOTALL), width)
+    for code, width in ((b"K"[0], 2), (b"M"[0], 3), (b"J"[0], 5), (b"G"[0], 9))
+}
 
 
 class Watcher(Protocol):
@@ -90,8 +91,8 @@ class Machine:
             if operation is None:
                 raise Malformed(f"no pickle opcode: {code:#04x}", "broken-pickle")
             operation(self)
-            if code in _PLAIN_CODES:
-                self._skip_plain()
+            if code in _RUNS:
+                self._skip_run(*_RUNS[code])
         self.budget.opcodes(self.operations % _BATCH)
         return self.stack[-1] if self.stack else OPAQUE
 
@@ -163,17 +164,19 @@ class Machine:
 
     def _account(self) -> None:
         self.budget.opcodes(_BATCH)
+        self._check_held()
+
+    def _check_held(self) -> None:
         held = len(self.stack) + len(self.memo) + len(self.marks)
         if held > self.budget.limits.stack_items:
             raise Malformed(f"it holds more than {self.budget.limits.stack_items:,} values", "limit-stack")
 
-    def _skip_plain(self) -> None:
-        run = self.reader.match(_PLAIN_RUN)
-        if run:
-            count = len(_PLAIN.findall(run))
+    def _skip_run(self, pattern: re.Pattern[bytes], width: int) -> None:
+        count = len(self.reader.match(pattern)) // width
+        if count:
             self.budget.opcodes(count)
             self.stack.extend([OPAQUE] * count)
-            self._account()
+            self._check_held()
 
 
 Operation = Callable[[Machine], None]

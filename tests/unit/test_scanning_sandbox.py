@@ -68,7 +68,7 @@ def test_the_confined_process_has_no_network_no_programs_and_no_files_to_write(m
 @pytest.mark.parametrize(
     ("limits", "raw", "codes"),
     [
-        (Limits(memory_bytes=60 * MIB), b"\x80\x02" + b"}" * 1_900_000 + b".", {"scanner-crash", "limit-memory"}),
+        (Limits(memory_bytes=50 * MIB), b"\x80\x02" + b"}" * 900_000 + b".", {"scanner-crash", "limit-memory"}),
         (Limits(seconds=-5), b"\x80\x02" + b"}0" * 40_000, {"scanner-timeout"}),
     ],
     ids=["memory", "time"],
