@@ -58,6 +58,8 @@ NAMES: Final = {
         load loads save savez savetxt fromfile tofile loadtxt genfromtxt memmap DataSource vectorize frompyfunc
         fromregex apply_along_axis apply_over_axes fromfunction piecewise source lookfor safe_eval
         """),
+    "numpy.core": names("_ufunc_reconstruct"),
+    "numpy._core": names("_ufunc_reconstruct"),
     "joblib": names("load dump Parallel delayed Memory parallel_backend wrap_non_picklable_objects"),
     "joblib.numpy_pickle": names("load load_temporary_memmap dump _unpickle NumpyUnpickler"),
     "pandas": names("eval read_pickle read_csv read_json read_html read_sql read_hdf read_parquet test"),

@@ -53,7 +53,7 @@ _TEXT: Final[dict[str, str]] = {
     "array": "array _array_reconstructor",
     "_codecs": "encode",
     "random": "Random",
-    "numpy": f"ndarray dtype matrix ufunc {_SCALARS} array asarray log log1p log2 log10 exp expm1 sqrt identity abs",
+    "numpy": f"ndarray dtype matrix ufunc {_SCALARS} log log1p log2 log10 exp expm1 sqrt identity abs",
     "numpy.core.multiarray": _ARRAY,
     "numpy._core.multiarray": _ARRAY,
     "numpy.core.numeric": "_frombuffer",

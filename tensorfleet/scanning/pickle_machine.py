@@ -51,9 +51,12 @@ class Watcher(Protocol):
 
     def persistent(self, identity: object, offset: int) -> None: ...
 
-    def array(self, state: object, reader: Reader, offset: int) -> bool:
+    def built(self, instance: Instance, state: object, offset: int) -> None: ...
+
+    def array(self, state: object, reader: Reader, offset: int, in_frame: bool) -> bool:
         """An array of joblib, whose bytes follow in the stream: `reader` stands there, and is moved behind them.
 
+        `in_frame`: more opcodes of the same frame come first for joblib, and the array's bytes behind them.
         False for an unpickler that takes the array's description for an object like any other, and reads on.
         """
         ...
@@ -74,6 +77,7 @@ class Machine:
         self.operations = 0
         self.stopped = False
         self.code = 0
+        self.frame_end = 0
         self._text_left = budget.limits.text_bytes
 
     def run(self, most: int | None = None) -> object:
@@ -158,9 +162,16 @@ class Machine:
             self.watcher.computed_call(self.offset)
             return OPAQUE
         self.watcher.called(function, arguments, self.offset)
+        if function != DTYPE:
+            return self._made_by(function, arguments)
+        instance = Instance(function, arguments)
+        self.watcher.built(instance, None, self.offset)
+        return instance
+
+    def _made_by(self, function: Global, arguments: object) -> Instance:
         if function != NDARRAY_WRAPPER and isinstance(arguments, tuple) and NDARRAY_WRAPPER in arguments:
             return Instance(NDARRAY_WRAPPER)  # whoever makes it, joblib then reads the bytes behind its state
-        return Instance(function, arguments if function == DTYPE else None)
+        return Instance(function)
 
     def _account(self) -> None:
         self.budget.opcodes(_BATCH)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tensorfleet.scanning.limits import Malformed
 from tensorfleet.scanning.pickle_machine import Machine, opcode, packed, persistent
-from tensorfleet.scanning.pickle_values import NDARRAY, NDARRAY_WRAPPER, OPAQUE, Global, Instance, Mapping
+from tensorfleet.scanning.pickle_values import DTYPE, NDARRAY, NDARRAY_WRAPPER, OPAQUE, Global, Instance, Mapping
 
 _LONGEST_INTEGER = 16
 
@@ -21,7 +21,8 @@ def _proto(machine: Machine) -> None:
 
 @opcode(p.FRAME)
 def _frame(machine: Machine) -> None:
-    machine.reader.skip(8)
+    length = machine.reader.number(8)
+    machine.frame_end = machine.reader.offset + length
 
 
 @opcode(p.STOP)
@@ -346,9 +347,12 @@ def _reduce(machine: Machine) -> None:
 
 @opcode(p.NEWOBJ_EX)
 def _newobj_ex(machine: Machine) -> None:
-    machine.pop()
+    named = machine.pop()
     arguments, function = machine.pop(), machine.pop()
-    machine.push(machine.call(function, arguments))
+    made = machine.call(function, arguments)
+    if isinstance(made, Instance) and made.made_by != DTYPE:
+        machine.watcher.built(made, named, machine.offset)
+    machine.push(made)
 
 
 @opcode(p.BUILD)
@@ -358,8 +362,10 @@ def _build(machine: Machine) -> None:
     if isinstance(target, Global):
         machine.watcher.built_global(target, machine.offset)
     elif isinstance(target, Instance):
-        target.state = state if target.arguments is not None else None
-        if target.made_by == NDARRAY_WRAPPER and machine.watcher.array(state, machine.reader, machine.offset):
+        machine.watcher.built(target, state, machine.offset)
+        target.state = state if target.made_by == DTYPE else None
+        in_frame = machine.reader.offset < machine.frame_end
+        if target.made_by == NDARRAY_WRAPPER and machine.watcher.array(state, machine.reader, machine.offset, in_frame):
             machine.stack[-1] = Instance(NDARRAY)
     else:
         machine.watcher.odd("odd-state", "sets the state of something that it did not make", machine.offset)

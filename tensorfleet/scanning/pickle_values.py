@@ -43,15 +43,29 @@ class Instance:
 
 @dataclass(slots=True, eq=False)
 class Mapping:
-    """A dict. Only the items that describe joblib's arrays are kept."""
+    """A dict. Of its items only those are kept that describe joblib's arrays; the types of numpy's records in `fields`.
+
+    `has_dunder`: a key is a name like `__array_interface__`, by which an object tells libraries to treat it as another.
+    """
 
     items: dict[str, object] | None = None
+    fields: list[object] | None = None
+    has_dunder: bool = False
+    has_others: bool = False
 
     def put(self, key: object, value: object) -> None:
         if isinstance(key, str) and key in ARRAY_KEYS:
             if self.items is None:
                 self.items = {}
             self.items[key] = value
+        if isinstance(key, str) and len(key) > 4 and key.startswith("__") and key.endswith("__"):
+            self.has_dunder = True
+        if isinstance(value, tuple) and value and isinstance(value[0], Instance) and value[0].made_by == DTYPE:
+            if self.fields is None:
+                self.fields = []
+            self.fields.append(value[0])
+        else:
+            self.has_others = True
 
 
 @dataclass(frozen=True, slots=True)

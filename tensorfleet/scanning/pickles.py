@@ -10,9 +10,10 @@ from tensorfleet.scanning.content import Content, Reader, Window, bytes_at
 from tensorfleet.scanning.imports import judge, looks_like_module
 from tensorfleet.scanning.joblib_arrays import array_bytes, skip_padding
 from tensorfleet.scanning.limits import Malformed
+from tensorfleet.scanning.numpy_dtypes import check_name, check_state
 from tensorfleet.scanning.part import Part, shown
 from tensorfleet.scanning.pickle_machine import Machine
-from tensorfleet.scanning.pickle_values import TORCH_MAGIC, Blob, Global
+from tensorfleet.scanning.pickle_values import DTYPE, TORCH_MAGIC, Blob, Global, Instance, Mapping
 from tensorfleet.scanning.verdict import Severity
 
 _PROTO: Final = re.compile(rb"\x80[\x00-\x05]")
@@ -56,6 +57,25 @@ class Watch:
                 self._part.suspicious("odd-encoding", "makes bytes from text by another codec than latin1", offset)
         elif name.path == _LOAD_BYTES:
             self._nested(arguments, offset)
+        elif isinstance(arguments, tuple):
+            if name != DTYPE and DTYPE in arguments:
+                self._part.suspicious("odd-dtype", "has a numpy type of elements made by another function", offset)
+            if any(isinstance(one, Mapping) and one.has_dunder for one in arguments):
+                self._part.suspicious(
+                    "odd-attribute", f"hands attributes of Python's own to {shown(name.path)}", offset
+                )
+
+    def built(self, instance: Instance, state: object, offset: int) -> None:
+        try:
+            if instance.made_by == DTYPE:
+                check_name(instance) if state is None else check_state(instance, state)
+        except Malformed as error:
+            self._part.suspicious(error.code, error.text, offset)
+        parts = state if isinstance(state, tuple) else (state,)
+        if any(isinstance(one, Mapping) and one.has_dunder for one in parts):
+            self._part.suspicious(
+                "odd-attribute", f"sets attributes of Python's own of {instance.made_by.path}", offset
+            )
 
     def computed_call(self, offset: int) -> None:
         self._part.suspicious("computed-call", "calls something that it has not imported by name", offset)
@@ -71,10 +91,12 @@ class Watch:
         if not (self.storages and storage):
             self._part.suspicious("persistent-id", "asks its reader for an object", offset)
 
-    def array(self, state: object, reader: Reader, offset: int) -> bool:
+    def array(self, state: object, reader: Reader, offset: int, in_frame: bool) -> bool:
         self.arrays += 1
         if not self._joblib:
             return False
+        if in_frame:
+            raise Malformed("an array of joblib in the middle of a frame", "unfollowable-array")
         found = array_bytes(state)
         if found.pickled:
             if self._depth >= _DEEPEST:
@@ -117,7 +139,9 @@ class _Look:
 
     def persistent(self, identity: object, offset: int) -> None: ...
 
-    def array(self, state: object, reader: Reader, offset: int) -> bool:
+    def built(self, instance: Instance, state: object, offset: int) -> None: ...
+
+    def array(self, state: object, reader: Reader, offset: int, in_frame: bool) -> bool:
         return False
 
 

@@ -156,6 +156,18 @@ def wrapped(shape: bytes, name: bytes, padding: bytes, raw: bytes, rest: bytes) 
     return b"\x80\x02cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81" + state + aligned + b"ub" + padding + raw + rest
 
 
+def numbered(name: bytes, flags: bytes) -> bytes:
+    """A type of elements of numpy, with these flags in its state."""
+    state = b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff" + flags + b"t"
+    return b"\x80\x02cnumpy\ndtype\n(" + name + b"\x89\x88tR" + state + b"b."
+
+
+def framed() -> bytes:
+    """joblib runs the frame to its end before it skips the array; a scan that skips at once would not see the call."""
+    whole = wrapped(b"K\x01\x85", b"U\x02f8", b"\x01\xff", b"", b"0" + OLD_EVIL)[2:]
+    return b"\x80\x04\x95" + struct.pack("<Q", len(whole)) + whole + bytes(8) + b"."
+
+
 def joblibs() -> list[Hostile]:
     def dumped(value: object, compress: object) -> bytes:
         file = io.BytesIO()
@@ -165,7 +177,6 @@ def joblibs() -> list[Hostile]:
     f8, shape = b"U\x02f8", b"K\x01\x85"
     rest = b"0" + OLD_EVIL
     objects = [numpy.zeros(4), numpy.array([Runs()], dtype=object)]
-    lying = wrapped(shape, b"U\x03O16", b"", b"", FINE + b".").replace(b"O16", b"U16")
     return [
         *[Hostile(f"joblib in {one}", dumped([Runs()], (one, 3)), "dangerous", "dangerous-import") for one in ("zlib", "gzip", "bz2", "xz", "lzma")],
         Hostile("joblib in lz4", files.lz4(EVIL), "dangerous", "dangerous-import"),
@@ -174,8 +185,14 @@ def joblibs() -> list[Hostile]:
         Hostile("in an array of joblib, for pickle", wrapped(b"K\x05\x85", f8, b"", b"0" + OLD_EVIL.ljust(39, b"."), b"."), "dangerous", "dangerous-import"),
         Hostile("array of joblib with code for padding", wrapped(shape, f8, b"0" + b"N" * 48, bytes(8), b"."), "suspicious", "unfollowable-array"),
         Hostile("array of joblib of no known size", wrapped(b"N", f8, b"\x01\xff", bytes(8), b"."), "suspicious", "unfollowable-array"),
-        Hostile("array of joblib of two sizes", lying, "suspicious", "unfollowable-array"),
+        Hostile("type of text of two sizes", numbered(b"U\x02U2", b"K\x08"), "suspicious", "odd-dtype"),
         Hostile("array of joblib, cut", wrapped(b"K\xff\x85", f8, b"\x01\xff", bytes(8), b"."), "suspicious", "truncated"),
+        Hostile("array of joblib within a frame", framed(), "suspicious", "unfollowable-array"),
+        Hostile("type of objects that denies it", numbered(b"U\x02O8", b"K\x00"), "suspicious", "odd-dtype"),
+        Hostile("type of numbers that says objects", numbered(b"U\x02f8", b"K\x3f"), "suspicious", "odd-dtype"),
+        Hostile("type by another name", b"\x80\x02cnumpy\ndtype\nU\x06object\x85R.", "suspicious", "odd-dtype"),
+        Hostile("type made by another function", b"\x80\x02ccopyreg\n__newobj__\ncnumpy\ndtype\nU\x02O8\x86R.", "suspicious", "odd-dtype"),
+        Hostile("attribute that is an address", b"\x80\x02cargparse\nNamespace\n)R}U\x13__array_interface__}sb.", "suspicious", "odd-attribute"),
         Hostile("gzip cut in its trailer", gzip.compress(EVIL)[:-6], "dangerous", "dangerous-import"),
         Hostile("gzip with a wrong checksum", gzip.compress(EVIL)[:-8] + bytes(8), "dangerous", "dangerous-import"),
         Hostile("second gzip member", gzip.compress(FINE) + gzip.compress(EVIL), "dangerous", "dangerous-import"),
@@ -323,6 +340,9 @@ def models() -> list[Hostile]:
         Hostile("keras, nested too deep", files.keras(config=b'{"a":' + b"[" * 100_000), "suspicious", "malformed"),
         Hostile("hdf5, Lambda", files.hdf5(b"model_config", config), "dangerous", "keras-code"),
         Hostile("hdf5, model", files.hdf5(b"model_config", b'{"class_name": "Sequential", "config": {}}'), "unscanned", "hdf5-model"),
+        Hostile("hdf5, pickle in an attribute", files.hdf5(OLD_EVIL), "dangerous", "dangerous-import"),
+        Hostile("hdf5, newer pickle in an attribute", files.hdf5(EVIL), "dangerous", "dangerous-import"),
+        Hostile("hdf5, of PyTables", files.hdf5(b"PYTABLES_FORMAT_VERSION"), "unscanned", "hdf5-model"),
         Hostile("hdf5, heap with filters", files.hdf5(b"FRHP\x00\x08\x00\x0c\x00"), "unscanned", "hdf5-model"),
         Hostile("safetensors, header beyond the end", files.safetensors(length=1 << 40), "suspicious", "safetensors-lie"),
         Hostile("safetensors, tensor beyond the end", files.safetensors(big), "suspicious", "safetensors-lie"),
