@@ -29,7 +29,7 @@ def scan_in_sandbox(file: Path, limits: Limits | None = None) -> Verdict:
 
 
 def scan_open_file(opened: IO[bytes], limits: Limits | None = None) -> Verdict:
-    """Of a real file, from its start, wherever it stands."""
+    """Of a real file, from its start, wherever it stands; where it stands afterwards is not defined."""
     limits = limits or Limits()
     child = subprocess.Popen(
         [sys.executable, "-s", "-m", "tensorfleet.scanning.sandboxed", json.dumps(asdict(limits))],

@@ -106,6 +106,7 @@ def hidden_imports() -> list[Hostile]:
         Hostile("name out of an attribute", b"cnumpy\nprod.a\n" + b"cnumpy\nprod.b\n\x93.", "dangerous", "computed-import"),
         Hostile("name escaped", b"V\\u006fs\nVsyst\\u0065m\n\x93.", "dangerous", "dangerous-import"),
         Hostile("name of Python 2", call("commands", "getoutput"), "dangerous", "dangerous-import"),
+        Hostile("name that Python 3 has elsewhere", call("__builtin__", "reduce"), "dangerous", "dangerous-import"),
         Hostile("builtins of Python 2", call("__builtin__", "eval"), "dangerous", "dangerous-import"),
         Hostile("dotted name", stacked("sklearn.svm", "SVC.__init__.__globals__") + b".", "dangerous", "dangerous-import"),
         Hostile("dotted name of an allowed class", stacked("collections", "OrderedDict.fromkeys") + b".", "suspicious", "unknown-import"),
@@ -253,6 +254,13 @@ def unlisted(first: bytes, hidden: bytes) -> bytes:
     return listed[:start] + gap + listed[start:end] + listed[end : end + 16] + offset + listed[end + 20 :]
 
 
+def encrypted(content: bytes) -> bytes:
+    """Only by its flags, which torch does not look at."""
+    raw = files.zipped({"a.pkl": content})
+    raw = patched(raw, b"PK\x03\x04\x14\x00\x00", b"PK\x03\x04\x14\x00\x01")
+    return patched(raw, b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01")
+
+
 def archives() -> list[Hostile]:
     torch_evil = files.torch_zip(EVIL)
     packed = files.zipped({"m/data.pkl": EVIL, "m/version": b"3"}, zipfile.ZIP_DEFLATED)
@@ -267,7 +275,7 @@ def archives() -> list[Hostile]:
     return [
         Hostile("torch zip", torch_evil, "dangerous", "dangerous-import"),
         Hostile("torch zip with a wrong checksum", patched(torch_evil, crc, bytes(4)), "dangerous", "dangerous-import"),
-        Hostile("torch zip, model fine, checksum wrong", patched(files.torch_zip(), struct.pack("<I", zlib.crc32(files.TENSOR)), bytes(4)), "suspicious", "wrong-checksum"),
+        Hostile("torch zip, model fine, checksum wrong", patched(files.torch_zip(), struct.pack("<I", zlib.crc32(files.TENSOR)), b"\x01\x00\x00\x00"), "suspicious", "wrong-checksum"),
         Hostile("torch zip without a directory", torch_evil[: torch_evil.index(b"PK\x01\x02")], "dangerous", "dangerous-import"),
         Hostile("torch zip, deflated", packed, "dangerous", "dangerous-import"),
         Hostile("torch zip, pickle under another name", files.zipped({"m/data.pkl": files.TENSOR, "m/notes.txt": EVIL}), "dangerous", "dangerous-import"),
@@ -289,7 +297,8 @@ def archives() -> list[Hostile]:
         Hostile("zip, overlap", overlap, "suspicious", "overlap"),
         Hostile("zip, member that is not listed", unlisted(FINE, EVIL), "dangerous", "dangerous-import"),
         Hostile("zip, fine member that is not listed", unlisted(FINE, FINE), "suspicious", "hidden-bytes"),
-        Hostile("zip, encrypted", patched(patched(files.zipped({"a.pkl": FINE}), b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"), b"PK\x03\x04\x14\x00\x00", b"PK\x03\x04\x14\x00\x01"), "unscanned", "encrypted"),
+        Hostile("zip, encrypted", encrypted(FINE), "unscanned", "encrypted"),
+        Hostile("zip, said to be encrypted", encrypted(EVIL), "dangerous", "dangerous-import"),
         Hostile("zip, unknown compression", files.zipped({"a.pkl": EVIL}, zipfile.ZIP_LZMA), "unscanned", "unknown-compression"),
         Hostile("zip, pickle in front", FINE + files.zipped({"a.pkl": FINE}), "suspicious", "prefixed-zip"),
         Hostile("zip, bytes behind", files.zipped({"a.pkl": FINE}) + b"x" * 40, "suspicious", "trailing-bytes"),

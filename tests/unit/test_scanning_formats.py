@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import pickle
+import struct
 import zlib
 
 import joblib
@@ -48,6 +49,13 @@ def npz(**values: object) -> bytes:
     return file.getvalue()
 
 
+def no_checksums() -> bytes:
+    raw = files.torch_zip()
+    for content in (files.TENSOR, b"little", files.STORAGE, b"3\n"):
+        raw = raw.replace(struct.pack("<I", zlib.crc32(content)), bytes(4))
+    return raw
+
+
 MODEL = pickle.dumps(files.plain_objects())
 SAFE = {
     **{f"pickle of protocol {p}": ("pickle", pickle.dumps(files.plain_objects(), p)) for p in range(6)},
@@ -60,6 +68,7 @@ SAFE = {
     "pickle in two gzip members": ("joblib", gzip.compress(MODEL[:20]) + gzip.compress(MODEL[20:])),
     "torch zip": ("torch", files.torch_zip()),
     "torch zip, numbers that begin like a pickle": ("torch", files.torch_zip(storage=b"\x80\x02" + bytes(14))),
+    "torch zip without checksums": ("torch", no_checksums()),
     "torch, old format": ("pickle", files.torch_old()),
     "safetensors": ("safetensors", files.safetensors()),
     "onnx": ("onnx", files.onnx()),
