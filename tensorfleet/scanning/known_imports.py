@@ -15,6 +15,7 @@ _SCALARS = """
     bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 longdouble complex64 complex128
     str_ bytes_ object_ void datetime64 timedelta64 intp uintp int_ uint intc longlong float_ generic number
 """
+_CALCULATIONS = "log log1p log2 log10 exp expm1 sqrt identity abs mean median max min sum"
 _ARRAY = "_reconstruct scalar _frombuffer"
 _STORAGES = """
     DoubleStorage FloatStorage HalfStorage LongStorage IntStorage ShortStorage CharStorage ByteStorage BoolStorage
@@ -53,7 +54,7 @@ _TEXT: Final[dict[str, str]] = {
     "array": "array _array_reconstructor",
     "_codecs": "encode",
     "random": "Random",
-    "numpy": f"ndarray dtype matrix ufunc {_SCALARS} log log1p log2 log10 exp expm1 sqrt identity abs",
+    "numpy": f"ndarray dtype matrix ufunc {_SCALARS} {_CALCULATIONS}",
     "numpy.core.multiarray": _ARRAY,
     "numpy._core.multiarray": _ARRAY,
     "numpy.core.numeric": "_frombuffer",
@@ -76,6 +77,7 @@ _TEXT: Final[dict[str, str]] = {
     "scipy.interpolate._cubic": "CubicSpline PchipInterpolator",
     "scipy.spatial._ckdtree": "cKDTree",
     "scipy.spatial._kdtree": "KDTree",
+    "sklearn.cluster._kmeans": "_kmeans_single_lloyd _kmeans_single_elkan",
     "scipy.sparse._matrix": "spmatrix",
     **_SPARSE,
     "pandas.core.frame": "DataFrame",

@@ -12,11 +12,14 @@ from typing import Final, Protocol
 
 from tensorfleet.scanning.content import Reader
 from tensorfleet.scanning.imports import as_python3
+from tensorfleet.scanning.known_imports import is_known
 from tensorfleet.scanning.limits import Budget, Malformed
 from tensorfleet.scanning.pickle_values import (
     DTYPE,
     NDARRAY_WRAPPER,
     OPAQUE,
+    TEXT,
+    UNKNOWN,
     Blob,
     Global,
     Instance,
@@ -128,9 +131,9 @@ class Machine:
         self.push(self.memo[index])
 
     def text(self, raw: bytes) -> None:
-        """Push text, if it may be a name; anything longer as OPAQUE."""
+        """Push text, if it may be a name; anything longer as UNKNOWN."""
         if len(raw) > _LONGEST_NAME or self._text_left <= 0:
-            self.push(OPAQUE)
+            self.push(UNKNOWN)
             return
         self._text_left -= len(raw) + 16
         self.push(raw.decode("utf-8", "surrogateescape"))
@@ -138,7 +141,7 @@ class Machine:
     def long_text(self, length: int) -> None:
         if length > _LONGEST_NAME:
             self.reader.skip(length)
-            self.push(OPAQUE)
+            self.push(UNKNOWN)
         else:
             self.text(self.reader.take(length))
 
@@ -160,7 +163,7 @@ class Machine:
     def call(self, function: object, arguments: object) -> object:
         if not isinstance(function, Global):
             self.watcher.computed_call(self.offset)
-            return OPAQUE
+            return UNKNOWN
         self.watcher.called(function, arguments, self.offset)
         if function != DTYPE:
             return self._made_by(function, arguments)
@@ -171,7 +174,8 @@ class Machine:
     def _made_by(self, function: Global, arguments: object) -> Instance:
         if function != NDARRAY_WRAPPER and isinstance(arguments, tuple) and NDARRAY_WRAPPER in arguments:
             return Instance(NDARRAY_WRAPPER)  # whoever makes it, joblib then reads the bytes behind its state
-        return Instance(function)
+        named = not isinstance(arguments, tuple) or function == TEXT or TEXT in arguments
+        return Instance(function, may_be_text=named or not is_known(function.module, function.name))
 
     def _account(self) -> None:
         self.budget.opcodes(_BATCH)

@@ -7,7 +7,17 @@ from collections.abc import Callable
 
 from tensorfleet.scanning.limits import Malformed
 from tensorfleet.scanning.pickle_machine import Machine, opcode, packed, persistent
-from tensorfleet.scanning.pickle_values import DTYPE, NDARRAY, NDARRAY_WRAPPER, OPAQUE, Global, Instance, Mapping
+from tensorfleet.scanning.pickle_values import (
+    DTYPE,
+    NDARRAY,
+    NDARRAY_WRAPPER,
+    OPAQUE,
+    UNKNOWN,
+    Global,
+    Instance,
+    Mapping,
+    may_be_text,
+)
 
 _LONGEST_INTEGER = 16
 
@@ -163,7 +173,7 @@ def _unescaped(raw: bytes, codec: str) -> bytes:
 @opcode(p.NEXT_BUFFER)
 def _next_buffer(machine: Machine) -> None:
     machine.watcher.odd("out-of-band-buffer", "takes a buffer from beside the file", machine.offset)
-    machine.push(OPAQUE)
+    machine.push(UNKNOWN)
 
 
 @opcode(p.READONLY_BUFFER)
@@ -311,9 +321,11 @@ def _stack_global(machine: Machine) -> None:
     name, module = machine.pop(), machine.pop()
     if isinstance(name, str) and isinstance(module, str):
         machine.push(machine.global_named(module, name))
-    else:
+    elif may_be_text(name) and may_be_text(module):
         machine.watcher.computed_import(machine.offset)
-        machine.push(OPAQUE)
+        machine.push(UNKNOWN)
+    else:
+        raise Malformed("the name of an import is no text", "broken-pickle")
 
 
 @opcode(p.EXT1, p.EXT2, p.EXT4)
@@ -321,7 +333,7 @@ def _ext(machine: Machine) -> None:
     size = {p.EXT1[0]: 1, p.EXT2[0]: 2}
     machine.reader.skip(size.get(machine.code, 4))
     machine.watcher.odd("extension-registry", "imports by a number of the extension registry", machine.offset)
-    machine.push(OPAQUE)
+    machine.push(UNKNOWN)
 
 
 @opcode(p.INST)
@@ -374,7 +386,7 @@ def _build(machine: Machine) -> None:
 @opcode(p.PERSID)
 def _persid(machine: Machine) -> None:
     machine.line()
-    persistent(machine, OPAQUE)
+    persistent(machine, UNKNOWN)
 
 
 @opcode(p.BINPERSID)

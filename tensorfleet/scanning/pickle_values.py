@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
+
+from tensorfleet.scanning.known_imports import is_known
 
 
 class _Opaque:
-    def __repr__(self) -> str:
-        return "OPAQUE"
+    """One of the two values below; told apart by which it is."""
 
 
 OPAQUE: Final = _Opaque()
-"""Some value whose content does not matter, or is too large to keep."""
+"""Some value whose content does not matter, and that is no text."""
+
+UNKNOWN: Final = _Opaque()
+"""Any value, perhaps a text: one too long to keep, or what a call gave that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Global:
 
 NDARRAY_WRAPPER: Final = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
 NDARRAY: Final = Global("numpy", "ndarray")
+TEXT: Final = Global("builtins", "str")
 DTYPE: Final = Global("numpy", "dtype")
 
 
@@ -39,6 +44,7 @@ class Instance:
     made_by: Global
     arguments: object = None
     state: object = None
+    may_be_text: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -78,7 +84,16 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class PersistentId:
-    value: object = field(default=OPAQUE)
+    value: object = OPAQUE
+
+
+def may_be_text(value: object) -> bool:
+    """May it be a text, so that an import by it succeeds? Of what is on the allow list, only `str` gives one."""
+    if isinstance(value, Instance):
+        return value.may_be_text
+    if isinstance(value, Global):
+        return not is_known(value.module, value.name)
+    return value is UNKNOWN or isinstance(value, str | PersistentId)
 
 
 ARRAY_KEYS: Final = frozenset(("subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"))

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tensorfleet.cli.__main__ import app
+from tensorfleet.scanning import confinement
 from tensorfleet.scanning.limits import MIB, Limits
 from tensorfleet.scanning.sandbox import scan_in_sandbox
 from tensorfleet.scanning.scan import scan
@@ -63,6 +64,14 @@ def test_the_confined_process_has_no_network_no_programs_and_no_files_to_write(m
     missing, _, outcomes = probe.stdout.strip().partition("] ")
     assert missing == "["
     assert outcomes == "['PermissionError', 'PermissionError', 'OSError', 'MemoryError']"
+
+
+def test_a_system_that_can_not_cut_the_network_off_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confinement, "_limit_resources", lambda limits: None)
+    monkeypatch.setattr(confinement, "_own_network", lambda: False)
+    for possible, missing in ((True, 0), (False, 1)):
+        monkeypatch.setattr(confinement, "_no_sockets", lambda possible=possible: possible)
+        assert len(confinement.confine(Limits())) == missing
 
 
 @pytest.mark.parametrize(
