@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tensorfleet.scanning import pickle_opcodes  # noqa: F401  registers the opcodes
+from tensorfleet.scanning import pickle_opcodes, pickle_scalars  # noqa: F401  register the opcodes
 from tensorfleet.scanning.content import Content, Reader, Window, bytes_at
 from tensorfleet.scanning.imports import judge, looks_like_module
 from tensorfleet.scanning.joblib_arrays import array_bytes, skip_padding

@@ -165,6 +165,14 @@ def numbered(name: bytes, flags: bytes) -> bytes:
     return b"\x80\x02cnumpy\ndtype\n(" + name + b"\x89\x88tR" + state + b"b."
 
 
+def swallowing() -> bytes:
+    """To joblib the eight bytes are an array; read as opcodes, they would take the call for bytes."""
+    rest = b"0" + OLD_EVIL
+    whole = wrapped(b"K\x01\x85", b"U\x02f8", b"", b"N0N0N0C" + bytes([len(rest)]), rest + b".")
+    plain = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n"
+    return patched(whole, plain + b")\x81", b"ccopyreg\n__newobj__\n" + plain + b"\x85R")
+
+
 def framed() -> bytes:
     """joblib runs the frame to its end before it skips the array; a scan that skips at once would not see the call."""
     whole = wrapped(b"K\x01\x85", b"U\x02f8", b"\x01\xff", b"", b"0" + OLD_EVIL)[2:]
@@ -191,6 +199,8 @@ def joblibs() -> list[Hostile]:
         Hostile("type of text of two sizes", numbered(b"U\x02U2", b"K\x08"), "suspicious", "odd-dtype"),
         Hostile("array of joblib, cut", wrapped(b"K\xff\x85", f8, b"\x01\xff", bytes(8), b"."), "suspicious", "truncated"),
         Hostile("array of joblib within a frame", framed(), "suspicious", "unfollowable-array"),
+        Hostile("array of joblib, made by another function", swallowing(), "dangerous", "dangerous-import"),
+        Hostile("lz4, block larger than it may be", b"\x04\x22\x4d\x18\x60\x40\x82" + struct.pack("<I", 70_000) + bytes(70_000), "suspicious", "malformed"),
         Hostile("type of objects that denies it", numbered(b"U\x02O8", b"K\x00"), "suspicious", "odd-dtype"),
         Hostile("type of numbers that says objects", numbered(b"U\x02f8", b"K\x3f"), "suspicious", "odd-dtype"),
         Hostile("type by another name", b"\x80\x02cnumpy\ndtype\nU\x06object\x85R.", "suspicious", "odd-dtype"),
