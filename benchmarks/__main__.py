@@ -22,6 +22,7 @@ from benchmarks import (
     popular,
     rebuild,
     replay,
+    scanner,
     two_instances,
     visibility,
 )
@@ -44,6 +45,7 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "files": files.measure,
     "event_streams": event_streams.measure,
     "compression": compression.measure,
+    "scanner": scanner.measure,
 }
 _TMPFS = Path("/dev/shm")
 

@@ -21,12 +21,13 @@ from tensorfleet.cli.dead_letters import app as dead_letters
 from tensorfleet.cli.rebuild import rebuild
 from tensorfleet.cli.restore import restore
 from tensorfleet.cli.rollback import rollback
+from tensorfleet.cli.scan import scan
 from tensorfleet.cli.verify import verify
 from tensorfleet.domain.errors import BackupInvalid, RegistryError
 
 app = typer.Typer(
     name="tensorfleet",
-    help="Audit, export, back up, restore, verify and rebuild a TensorFleet registry.",
+    help="Audit, export, back up, restore, verify and rebuild a TensorFleet registry, and scan model files.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,6 +43,7 @@ app.command("verify")(verify)
 app.command("adopt-log")(adopt_log)
 app.command("rebuild")(rebuild)
 app.command("rollback")(rollback)
+app.command("scan")(scan)
 
 _POLITE: Final = 10
 

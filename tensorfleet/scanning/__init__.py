@@ -1,0 +1,1 @@
+"""Judging a model file by its bytes, without ever loading it."""
