@@ -29,6 +29,7 @@ from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect
 from tensorfleet.mongo.same_log import require_same_log
+from tensorfleet.mongo.shape import require_shape
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import load
 
@@ -45,6 +46,7 @@ async def main(settings: QuerySettings) -> None:
         stack.push_async_callback(mongodb.close)
         live = LiveGeneration(mongodb, settings.mongodb_db)
         await require_same_log(live, topics, identity)
+        await require_shape(live)
         lifeline.spawn(live.run())
         reads = ReadModels(live)
         watch = CheckpointWatch(live)

@@ -25,6 +25,7 @@ from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect
+from tensorfleet.mongo.shape import require_shape
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import load
 
@@ -40,6 +41,7 @@ async def main(settings: QuerySettings) -> None:
         mongodb = connect(settings.mongodb_url.get_secret_value())
         stack.push_async_callback(mongodb.close)
         live = LiveGeneration(mongodb, settings.mongodb_db)
+        await require_shape(live)
         lifeline.spawn(live.run())
         reads = ReadModels(live)
         watch = CheckpointWatch(live)

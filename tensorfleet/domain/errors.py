@@ -294,6 +294,10 @@ class LogLost(Fatal):
     code = "log-lost"
 
 
+class ReadModelsOutdated(Fatal):
+    code = "read-models-outdated"
+
+
 class SettingsInvalid(Fatal):
     code = "settings-invalid"
 

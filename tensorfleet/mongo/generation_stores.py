@@ -27,6 +27,7 @@ from tensorfleet.mongo.projection_store import (
     ProjectionStore,
     checkpoint_of,
 )
+from tensorfleet.mongo.shape import SHAPES
 
 _CHECKPOINTS: Final = "checkpoints"
 
@@ -117,7 +118,7 @@ class GenerationStores:
             if database != self._home:
                 self._client.drop_database(database)
                 return
-            for name in (*sorted(COLLECTIONS), DOWNLOAD_WINDOWS, HAND_OVER):
+            for name in (*sorted(COLLECTIONS), DOWNLOAD_WINDOWS, HAND_OVER, SHAPES):
                 self.database(database)[name].drop()
 
     def unfinished(self, generations: Generations) -> list[str]:

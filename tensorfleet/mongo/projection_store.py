@@ -21,6 +21,7 @@ from tensorfleet.mongo.faults import translated_error
 from tensorfleet.mongo.measurements import METRIC_CHUNKS, METRIC_SERIES, Measured, write_measured
 from tensorfleet.mongo.read_models import ensure_indexes
 from tensorfleet.mongo.replay_requests import ReplayRequests
+from tensorfleet.mongo.shape import claim_shape
 
 Document = dict[str, Any]
 COLLECTIONS: Final = {
@@ -157,8 +158,12 @@ class ProjectionStore:
                 raise
 
     def checkpoint(self, initial: Checkpoint) -> Checkpoint:
-        """The partition's checkpoint, made from `initial` if there is none; whoever fills the generation lets go."""
+        """The partition's checkpoint, made from `initial` if there is none; whoever fills the generation lets go.
+
+        ReadModelsOutdated if the documents have another shape than ours.
+        """
         try:
+            claim_shape(self._db)
             self._take_over(initial.id)
             self._end_transaction_of_predecessor(initial.id)
             found = self._db.checkpoints.find_one({"_id": initial.id})

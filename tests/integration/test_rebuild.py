@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from devstack.stack import NativeStack
-from tensorfleet.domain.errors import CheckpointTaken, GenerationsBusy, LogUnavailable
+from tensorfleet.domain.errors import CheckpointTaken, GenerationsBusy, LogUnavailable, ReadModelsOutdated
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.generation_stores import open_generations
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
@@ -54,6 +54,19 @@ def test_a_rebuilt_generation_is_byte_for_byte_the_old_one(world: RegistryWorld,
     assert (world.generations.live, world.generations.previous) == (f"{world.home}__1", world.home)
     assert world.content(world.generations.live) == before
     assert {name: world.live[name].index_information() for name in before} == indexes
+
+
+def test_read_models_of_another_shape_are_refused_until_they_are_made_anew(
+    world: RegistryWorld, command: CommandLine
+) -> None:
+    world.live.shape.delete_many({})
+    with open_generations(world.mongodb_url, world.home) as stores:
+        known = next(iter(stores.checkpoints(world.home).values()))
+        with pytest.raises(ReadModelsOutdated, match="have shape 1; this release reads and writes shape 2"):
+            stores.store(world.home).checkpoint(known)
+        assert command.run("rebuild", "--repair", *NOBODY).status == 0
+        assert command.run("rollback").status == 2
+    assert world.live.shape.find_one() == {"_id": "shape", "number": 2}
 
 
 def test_the_projector_goes_on_in_the_generation_that_is_live(world: RegistryWorld, command: CommandLine) -> None:
