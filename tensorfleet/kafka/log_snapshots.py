@@ -40,7 +40,7 @@ class LogSnapshots:
         """The state and what was saved beside it; None if there is none that the log confirms."""
         origin = self._origin(partition)
         try:
-            content = await self._store.load(_name(origin))
+            content = await self._store.load(snapshot_name(origin))
             if content is None:
                 return None
             state, extra = await asyncio.to_thread(load, content, origin)
@@ -57,7 +57,7 @@ class LogSnapshots:
         origin = self._origin(partition)
         content = await asyncio.to_thread(dump, origin, state, extra)
         try:
-            await self._store.save(_name(origin), content)
+            await self._store.save(snapshot_name(origin), content)
         except BlobsUnavailable as error:
             _LOG.warning("no snapshot of partition %d was saved: %s", partition, error)
             return False
@@ -67,5 +67,6 @@ class LogSnapshots:
         return Origin(self._identity.cluster_id, self._identity.topic_ids[self._log.topic], partition)
 
 
-def _name(origin: Origin) -> str:
-    return f"{origin.cluster_id}/{origin.topic_id}/{origin.partition}"
+def snapshot_name(origin: Origin) -> str:
+    """The client writes topic ids in base64 with slashes, and no store takes a name with two of them in a row."""
+    return "/".join(one.replace("/", "_") for one in (origin.cluster_id, origin.topic_id, str(origin.partition)))

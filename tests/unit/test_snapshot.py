@@ -12,6 +12,7 @@ from tensorfleet.domain import commands as c
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.events.fold import LogFold
 from tensorfleet.events.snapshot import Origin, SnapshotUnusable, dump, load
+from tensorfleet.kafka.log_snapshots import snapshot_name
 from tests.builders import CODEC, Stream, lifecycle, registration
 
 ORIGIN = Origin("cluster", "topic", 3)
@@ -81,3 +82,7 @@ def test_a_snapshot_that_is_not_right_is_not_used(wrong: str) -> None:
     }[wrong]
     with pytest.raises(SnapshotUnusable):
         load(bad, ORIGIN)
+
+
+def test_the_name_of_a_snapshot_has_no_slash_of_its_ids() -> None:
+    assert snapshot_name(Origin("cluster", "/q+//", 3)) == "cluster/_q+__/3"
