@@ -7,10 +7,14 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from tensorfleet.blobs.minio_store import MinioBlobStore
 from tests.processes import RegistryProcesses
 from tests.servers import Servers, fresh_servers
+
+settings.register_profile("registry", deadline=None)
+settings.load_profile("registry")
 
 
 @pytest.fixture(scope="session")
