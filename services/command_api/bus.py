@@ -212,6 +212,8 @@ class CommandBus:
             raise OwnerUnreachable(sent=True) from None
         finally:
             sending.cancel()
+            # What it still says is of no interest; left unread, it would end the process.
+            sending.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
     def _submission(
         self, command: Command, model_id: str, model_name: str | None, command_id: str, caller: Caller

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -25,6 +25,7 @@ from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
 
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.2
+_ANSWER_SECONDS: Final = 2.0
 _WORTH_OVERLAPPING: Final = 500
 """Records. After fewer, one commit is awaited before the next batch is read."""
 
@@ -221,16 +222,17 @@ class Projector:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._finish_commit()
-        starts = []
-        for one in partitions:
-            checkpoint = self._resume(consumer, one)
+        found = [self._resume(one) for one in partitions]
+        self._require_all_of(consumer, found)
+        for one, checkpoint in zip(partitions, found, strict=True):
             self._pipeline.checkpoints[checkpoint.id] = checkpoint
             self._assigned.add((one.topic, one.partition))
-            starts.append(TopicPartition(one.topic, one.partition, checkpoint.next_offset))
-        consumer.incremental_assign(starts)
+        consumer.incremental_assign(
+            [TopicPartition(self._topic(one.topic), one.partition, one.next_offset) for one in found]
+        )
         self.assigned = self._parked_changed = True
 
-    def _resume(self, consumer: Consumer, assigned: TopicPartition) -> Checkpoint:
+    def _resume(self, assigned: TopicPartition) -> Checkpoint:
         if assigned.partition >= self._topics.partitions:
             raise LogLost(
                 f"{assigned.topic} has more than {self._topics.partitions} partitions now: models would be looked for "
@@ -254,16 +256,22 @@ class Projector:
                 "If the log was restored from a backup, `tensorfleet adopt-log`; else restore it, or use another "
                 "MONGODB_DB."
             )
-        try:
-            _, end = consumer.get_watermark_offsets(assigned, timeout=5.0, cached=False)
-        except KafkaException:
-            return checkpoint
-        if end < checkpoint.next_offset:
-            raise LogLost(
-                f"{assigned.topic}[{assigned.partition}] ends at {end}, but the read models contain it up to "
-                f"{checkpoint.next_offset}. The log was truncated. Nothing was changed; restore the log."
-            )
         return checkpoint
+
+    def _require_all_of(self, consumer: Consumer, checkpoints: Iterable[Checkpoint]) -> None:
+        """LogLost if a partition ends before its checkpoint. Where a broker does not answer nobody is asked on: each
+        would keep the projection waiting, and the watch over the log asks again."""
+        for one in checkpoints:
+            asked = TopicPartition(self._topic(one.topic), one.partition)
+            try:
+                _, end = consumer.get_watermark_offsets(asked, timeout=_ANSWER_SECONDS, cached=False)
+            except KafkaException:
+                return
+            if end < one.next_offset:
+                raise LogLost(
+                    f"{asked.topic}[{one.partition}] ends at {end}, but the read models contain it up to "
+                    f"{one.next_offset}. The log was truncated. Nothing was changed; restore the log."
+                )
 
     def _checkpoint_when_possible(self, initial: Checkpoint) -> Checkpoint:
         while True:
