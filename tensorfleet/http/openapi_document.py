@@ -18,6 +18,7 @@ _TAGS: Final = {
     "commands": "Changes. An answer means that the change is in the log.",
     "models": "Reading models and their versions.",
     "files": "Downloading files.",
+    "history": "What happened, to one model or to all: who, when, what changed, and whether the log agrees.",
     "statistics": "Figures about the whole registry.",
     "events": "The public feed of events, for replay and live.",
     "schemas": "The schemas of the topics, as the Confluent Schema Registry serves them; read-only.",

@@ -238,6 +238,7 @@ ANSWERS: Final[dict[str, Any]] = {
     "get_history": {
         "id": "d7b44809a0359169b755a703",
         "name": "tour",
+        "deleted": False,
         "events": [
             {
                 "sequence": 1,
@@ -245,15 +246,10 @@ ANSWERS: Final[dict[str, Any]] = {
                 "actor": "anonymous",
                 "time": "2026-11-21T19:36:05.835054Z",
                 "version": "v1.0",
-                "changed": [
-                    "algorithm",
-                    "framework",
-                    "description",
-                    "tags",
-                    "created_by",
-                    "hyperparameters",
-                    "metrics",
-                    "dataset_info",
+                "changed": ["algorithm", "metrics"],
+                "changes": [
+                    {"field": "algorithm", "old": None, "new": "RandomForest"},
+                    {"field": "metrics", "old": {}, "new": {"test_accuracy": 0.952}},
                 ],
                 "position": "5:1",
                 "hash": "a2e35d8eabff382316ebd9d5f495bc8d50ae9abea4697e38ed5f7a2247bb66ae",

@@ -46,7 +46,7 @@ def test_reports_of_a_training_become_a_history(http: httpx.Client) -> None:
     assert http.get(f"/api/v1/models/{model_id}").json()["metrics"] == {"loss": 0.3}
     events = http.get(f"/api/v1/models/{model_id}/history").json()["events"]
     reports = [(one["version"], one["changed"]) for one in events if one["type"] == "MetricsReported"]
-    assert reports == [*[("v1.0", ["metrics_history"])] * 4, ("v1.1", ["metrics_history"])]
+    assert reports == [*[("v1.0", [])] * 4, ("v1.1", [])]
     compared = http.get("/api/v1/models/compare", params={"ids": f"{model_id}@v1.0,{model_id}"}).json()
     assert [one["value"] for one in compared["metrics"]["loss"]["tracked"]] == [0.25, 9]
 

@@ -121,7 +121,7 @@ def test_a_generated_client_works(generated: ModuleType, http: httpx.Client) -> 
     assert api("commands.create_version")(model_id, client=client, body=body)["version"] == "v2.0"
     found = api("models.list_models")(client=client, tags="generated", status=models.ListModelsStatus.ACTIVE, limit=5)
     assert model_id in [one["id"] for one in found["models"]]
-    assert [one["sequence"] for one in api("models.get_history")(model_id, client=client)["events"]] == [1, 2]
+    assert [one["sequence"] for one in api("history.get_history")(model_id, client=client)["events"]] == [1, 2]
     assert api("models.get_model_by_name")(form.name, client=client)["id"] == model_id
     assert "events" in api("events.list_events")(client=client, model_id=model_id, type_="ModelRegistered", limit=1)
     assert api("commands.delete_model")(model_id, client=client)["deleted_id"] == model_id
