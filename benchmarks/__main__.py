@@ -1,4 +1,4 @@
-"""Starts servers in a directory of its own, measures the figures asked for (all by default), prints one table."""
+"""Starts servers in a directory of its own, measures the figures asked for, prints one table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import (
+    beside_mlflow,
     compression,
     create_version,
     event_streams,
@@ -27,6 +28,7 @@ from benchmarks import (
     visibility,
 )
 from benchmarks.table import Row, render
+from devstack.errors import InstallError
 from devstack.stack import NativeStack
 from tensorfleet.process import tune_interpreter
 
@@ -46,17 +48,25 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "event_streams": event_streams.measure,
     "compression": compression.measure,
     "scanner": scanner.measure,
+    "mlflow": beside_mlflow.measure,
 }
+_ONLY_BY_NAME = ("mlflow",)
+"""Its first run installs MLflow from the package index; the others need no network."""
 _TMPFS = Path("/dev/shm")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("name", nargs="*", help=f"of {', '.join(FIGURES)}")
-    parser.add_argument("--models", type=int, default=lists.LARGE, help="of the large registry of `lists`")
+    by_default = "all but mlflow, whose first run installs MLflow from the package index"
+    parser.add_argument("name", nargs="*", help=f"of {', '.join(FIGURES)} (default: {by_default})")
+    sizes = f"`lists` (default {lists.LARGE:,}), of both registries of `mlflow` (default {beside_mlflow.MODELS:,})"
+    parser.add_argument("--models", type=int, help=f"of the large registry of {sizes}")
     arguments = parser.parse_args()
-    names = arguments.name or list(FIGURES)
-    figures = {**FIGURES, "lists": partial(lists.measure, models=arguments.models)}
+    names = arguments.name or [name for name in FIGURES if name not in _ONLY_BY_NAME]
+    figures = dict(FIGURES)
+    if arguments.models is not None:
+        figures["lists"] = partial(lists.measure, models=arguments.models)
+        figures["mlflow"] = partial(beside_mlflow.measure, models=arguments.models)
     unknown = sorted(set(names) - set(FIGURES))
     if unknown:
         parser.error(f"no figure is named {', '.join(unknown)}; there are {', '.join(FIGURES)}")
@@ -72,6 +82,8 @@ def main() -> int:
             for name in names:
                 print(f"measuring {name}", file=sys.stderr, flush=True)
                 rows.extend(figures[name](stack))
+        except InstallError as error:
+            sys.exit(f"{error}")
         finally:
             print(render(rows))
     return 0 if all(row.met is not False for row in rows) else 1

@@ -42,9 +42,9 @@ def name_of(number: int) -> str:
 
 
 @contextmanager
-def seeded_registry(stack: NativeStack, models: int) -> Iterator[Registry]:
-    """Its projector and its query API run, and the read models contain all `models`."""
-    registry = Registry(stack, f"seeded-{models}", _SERVICES)
+def seeded_registry(stack: NativeStack, models: int, name: str = "seeded") -> Iterator[Registry]:
+    """Its projector and its query API run, and the read models contain all `models`. Its log must be new."""
+    registry = Registry(stack, f"{name}-{models}", _SERVICES)
     kafka, topics = {"bootstrap.servers": stack.kafka_bootstrap}, Topics(registry.id)
     prepare_topics(configuration.admin(kafka, "bench"), topics.specs, 1)
     _make_bucket(stack, registry.id)
@@ -66,7 +66,7 @@ class SeededLog(MixedLog):
         for number in range(models):
             name = name_of(number)
             model_id = model_id_of(name)
-            event = decide(_registration(number), INITIAL, model_id)
+            event = decide(registration(number), INITIAL, model_id)
             envelope = self._event(name, number, event)
             self._send(envelope, self._topics.log, partition_of(model_id, partitions))
         self._flush()
@@ -89,7 +89,7 @@ class SeededLog(MixedLog):
         )
 
 
-def _registration(number: int) -> c.RegisterModel:
+def registration(number: int) -> c.RegisterModel:
     chance = random.Random(number)
     fields = c.ModelFields(
         ALGORITHMS[number % len(ALGORITHMS)],
