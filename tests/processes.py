@@ -54,6 +54,7 @@ class RegistryProcesses:
             "MINIO_SECRET_KEY": stack.minio_secret_key,
             "MINIO_BUCKET": self.registry_id,
             "MAX_FILE_SIZE": "20MB",
+            "PROJECTION_WAIT": "20",  # a slow machine is no reason for a client not to read its own write
             "CORS_ORIGINS": f"{ORIGIN}, https://other.example",
         }
 
