@@ -274,6 +274,10 @@ class ReadModelsUnavailable(DependencyUnavailable):
     code = "read-models-unavailable"
 
 
+class CommitInterrupted(ReadModelsUnavailable):
+    """Another writer took over and ended the transactions of this one; whether the last was committed is not known."""
+
+
 class BlobsUnavailable(DependencyUnavailable):
     code = "blobs-unavailable"
 

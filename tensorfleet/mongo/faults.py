@@ -8,9 +8,11 @@ from typing import Final
 
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
-from tensorfleet.domain.errors import ReadModelsUnavailable
+from tensorfleet.domain.errors import CommitInterrupted, ReadModelsUnavailable
 
 _SNAPSHOT_GONE: Final = frozenset({239, 246})
+_INTERRUPTED: Final = 11601
+"""By `killSessions`, for nobody else may interrupt us. A commit that it meets may have been done already."""
 
 
 def translated_error(error: PyMongoError) -> Exception:
@@ -19,6 +21,8 @@ def translated_error(error: PyMongoError) -> Exception:
         return ReadModelsUnavailable(f"MongoDB does not answer: {type(error).__name__}")
     if isinstance(error, OperationFailure) and error.code in _SNAPSHOT_GONE:
         return ReadModelsUnavailable("MongoDB no longer has the snapshot: reading all of it took too long.")
+    if isinstance(error, OperationFailure) and error.code == _INTERRUPTED:
+        return CommitInterrupted("Another writer of the read models ended this transaction.")
     return error
 
 

@@ -183,7 +183,7 @@ class ProjectionStore:
     def _end_transaction_of_predecessor(self, checkpoint_id: str) -> None:
         """A projector that was killed in the midst of a transaction would lock what it wrote for a minute or more.
 
-        So each leaves its session's id. One that lives, and has a transaction under way, simply tries that again.
+        So each leaves its session's id. One that lives, and has a transaction under way, meets CommitInterrupted.
         """
         own = self._session.session_id["id"]
         before = self._db[WRITERS].find_one_and_update(

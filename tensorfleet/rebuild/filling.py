@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from tensorfleet.domain.errors import CheckpointTaken, LogUnavailable
+from tensorfleet.domain.errors import CheckpointTaken, CommitInterrupted, LogUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.projection_store import Checkpoint
@@ -85,18 +85,19 @@ class Filling:
         left, asked, until = set(self._beginnings), 0.0, time.monotonic() + seconds
         self._start(left)
         while left and time.monotonic() < until:
+            overtaken: CheckpointTaken | CommitInterrupted | None = None
             try:
                 self._follow_once()
                 if time.monotonic() < asked + _ASK_SECONDS:
                     continue
-                remaining = left - self._store.taken()
-            except CheckpointTaken:
-                remaining = left - self._store.taken()
-                if remaining == left:
-                    raise
-            asked = time.monotonic()
-            if remaining != left:
-                left, until = remaining, asked + seconds
+            except (CheckpointTaken, CommitInterrupted) as error:
+                overtaken = error
+            asked, before, left = time.monotonic(), left, left - self._store.taken()
+            if left != before:
+                until = asked + seconds
+            elif isinstance(overtaken, CheckpointTaken):
+                raise overtaken
+            if left != before or overtaken:
                 self._reload(left)
         self._pipeline.abandon()
         return left

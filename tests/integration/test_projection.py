@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from pymongo.errors import BulkWriteError
 
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
-from tensorfleet.domain.errors import CheckpointTaken, LogLost
+from tensorfleet.domain.errors import CheckpointTaken, CommitInterrupted, LogLost
 from tensorfleet.domain.guard import NO_HASH
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.kafka.records import Record
@@ -255,6 +256,36 @@ def test_a_transaction_that_a_dead_projector_left_open_keeps_nobody_waiting(mong
     world.checkpoints = {key: world.store.checkpoint(one.beginning) for key, one in world.checkpoints.items()}
     world.project(log)
     assert world.store.checkpoint(world.checkpoints["log:0"].beginning).next_offset == len(log)
+
+
+def test_a_projector_whose_transactions_are_ended_again_and_again_gets_through(worlds: Any) -> None:
+    """As a batch or its commit may be interrupted, and as it may just have been committed by then."""
+    whole, harried, stop = worlds(), worlds(), threading.Event()
+    whole.project(everything())
+    beginnings = harried.checkpoints
+
+    def harry() -> None:
+        while not stop.is_set():
+            harried.client.admin.command("killSessions", [harried.store._session.session_id])
+
+    interrupted = 0
+    with ThreadPoolExecutor(1) as pool:
+        harrying = pool.submit(harry)
+        try:
+            while (start := harried.checkpoints["log:0"].next_offset) < whole.checkpoints["log:0"].next_offset:
+                try:
+                    harried.project(everything()[start : start + 1])
+                except CommitInterrupted:
+                    interrupted += 1
+                    harried.checkpoints = {key: harried.store.checkpoint(one) for key, one in beginnings.items()}
+                if interrupted == 5:
+                    stop.set()
+        finally:
+            stop.set()
+        harrying.result()
+    harried.project(downloads(7))
+    assert interrupted
+    assert harried.content() == whole.content()
 
 
 def test_a_projector_that_was_overtaken_writes_nothing(worlds: Any) -> None:
