@@ -30,6 +30,7 @@ from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect
 from tensorfleet.mongo.same_log import require_same_log
 from tensorfleet.mongo.shape import require_shape
+from tensorfleet.mongo.standing import StandingReader
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import load
 
@@ -87,13 +88,14 @@ async def main(settings: QuerySettings) -> None:
         lag = ProjectionLag(commands.bus, watch)
         lifeline.spawn(lag.run())
         health = gateway_health(KafkaCheck(admin), reads, blobs, commands, lag, metrics)
-        routers = [*commands.routers, *queries, events.routes, health_routes(health, metrics)]
+        routers = [*commands.routers, *queries.routers, events.routes, health_routes(health, metrics)]
         app = make_app(
             "TensorFleet Model Registry",
             metrics,
             routers,
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
+            innermost=[queries.keeping_answers(StandingReader(live), settings.kept_answers)],
         )
 
         def ending() -> None:

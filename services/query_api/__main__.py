@@ -26,6 +26,7 @@ from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect
 from tensorfleet.mongo.shape import require_shape
+from tensorfleet.mongo.standing import StandingReader
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import load
 
@@ -73,13 +74,14 @@ async def main(settings: QuerySettings) -> None:
         events = await stack.enter_async_context(
             event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id)
         )
-        routers = [*routes, events.routes, health_routes(query_health(reads, blobs, metrics), metrics)]
+        routers = [*routes.routers, events.routes, health_routes(query_health(reads, blobs, metrics), metrics)]
         app = make_app(
             "TensorFleet Model Registry: queries",
             metrics,
             routers,
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
+            innermost=[routes.keeping_answers(StandingReader(live), settings.kept_answers)],
         )
         await serve(app, settings, lifeline, events.streams.end)
 

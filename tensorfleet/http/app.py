@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from tensorfleet.http import problems
@@ -24,8 +25,12 @@ def make_app(
     *,
     cors_origins: str,
     on_unexpected: Callable[[BaseException], None],
+    innermost: Sequence[Middleware] = (),
 ) -> FastAPI:
-    """`cors_origins`: separated by commas, none allows none. `on_unexpected` is given every error that is no answer."""
+    """`innermost` stands between the routes and all that every answer gets.
+
+    `cors_origins`: separated by commas, none allows none. `on_unexpected` is given every error that is no answer.
+    """
     app = FastAPI(title=title, version="1.0.0", description=_ABOUT, redirect_slashes=False)
     problems.install(app, on_unexpected)
     app.router.routes.extend(problem_pages().routes)
@@ -34,6 +39,7 @@ def make_app(
         app.router.routes.extend(router.routes)
     app.router.routes.extend(_heads(app))
     complete_document(app)
+    app.user_middleware.extend(innermost)
     app.add_middleware(Finishing)
     app.add_middleware(RequestMetrics, metrics=metrics)
     if cors_origins:
