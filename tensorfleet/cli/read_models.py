@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -17,6 +18,7 @@ from tensorfleet.kafka import configuration
 from tensorfleet.kafka.dead_letters import DeadLetterTopic
 from tensorfleet.mongo.comparison import Difference
 from tensorfleet.mongo.generation_stores import open_generations
+from tensorfleet.rebuild.lanes import Lanes
 from tensorfleet.rebuild.log_source import LogSource
 from tensorfleet.rebuild.rebuild import ReadModelWorks, Switched, Verified
 from tensorfleet.settings import ReadModelSettings, load
@@ -25,11 +27,24 @@ ShowOption = Annotated[int, typer.Option(min=1, max=1000, help="How many differe
 HandOverOption = Annotated[
     float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for projectors before going without them.")
 ]
-__all__ = ["HandOverOption", "RegistryOption", "ShowOption", "describe", "describe_switch", "read_model_works"]
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=64, show_default="one for each processor", help="How many processes replay a long log."),
+]
+__all__ = [
+    "HandOverOption",
+    "ProcessesOption",
+    "RegistryOption",
+    "ShowOption",
+    "describe",
+    "describe_switch",
+    "read_model_works",
+]
 
 
 @contextmanager
-def read_model_works(registry: str | None) -> Iterator[ReadModelWorks]:
+def read_model_works(registry: str | None, processes: int | None = None) -> Iterator[ReadModelWorks]:
+    """`processes`: how many replay a long log; without it, one for each processor."""
     from tensorfleet.process import tune_interpreter  # brings the HTTP server along, which no other command needs
 
     tune_interpreter()
@@ -39,7 +54,8 @@ def read_model_works(registry: str | None) -> Iterator[ReadModelWorks]:
     source = LogSource(topics, log.kafka, CLIENT_ID)
     url = models.mongodb_url.get_secret_value()
     with open_generations(url, models.mongodb_db) as stores, shown_progress() as progress:
-        yield ReadModelWorks(source, stores, Codec(Catalogue()), bury, progress)
+        lanes = Lanes(url, models.mongodb_db, processes or os.cpu_count() or 1)
+        yield ReadModelWorks(source, stores, Codec(Catalogue()), bury, progress, lanes)
 
 
 def describe(one: Verified) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from tensorfleet.cli.read_models import (
     HandOverOption,
+    ProcessesOption,
     RegistryOption,
     ShowOption,
     describe,
@@ -27,12 +28,13 @@ def rebuild(
     hand_over: HandOverOption = 30.0,
     registry: RegistryOption = None,
     show: ShowOption = 20,
+    processes: ProcessesOption = None,
 ) -> None:
     """Make new read models beside the live ones, compare both, switch. Exit status: 0 switched, 1 not, 2 failed.
 
     Without --repair, a difference leaves everything as it was. The registry goes on meanwhile.
     """
-    with read_model_works(registry) as works:
+    with read_model_works(registry, processes) as works:
         done = works.rebuild(Options(show, repair, drop_old, hand_over))
     typer.echo(describe(done.verified))
     if done.switched is None:

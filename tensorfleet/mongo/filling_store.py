@@ -15,18 +15,32 @@ class FillingStore(ProjectionStore):
     """Every commit is fenced: CheckpointTaken once a projector asked for one of its checkpoints, or another fills.
 
     The fence and a projector's taking over write the same document, so of the two one comes first: what was committed
-    before it, the projector finds in the checkpoint; nothing is committed after it.
+    before it, the projector finds in the checkpoint; nothing is committed after it. Several that fill at a time, in the
+    name of the same `holder`, each have a `lane`, whose fence is a document of its own: on one, their transactions
+    would meet. No projector takes over from a lane; they are for generations that are far from being live.
     """
 
-    def __init__(self, client: MongoClient[Document], database: str, holder: str) -> None:
+    def __init__(self, client: MongoClient[Document], database: str, holder: str, lane: int | None = None) -> None:
         super().__init__(client, database)
-        self._holder = holder
+        self.database = database
+        self.holder = holder
+        self._fence = HAND_OVER if lane is None else f"{HAND_OVER}:{lane}"
 
     def begin(self) -> None:
         """Fence off whoever filled this generation before, and take every partition back from projectors."""
         with translating():
-            fresh = {"holder": self._holder, "taken": [], "commits": Int64(0)}
-            self._db[HAND_OVER].replace_one({"_id": HAND_OVER}, fresh, upsert=True)
+            self._db[HAND_OVER].delete_many({"_id": {"$ne": HAND_OVER}})
+            self._set_fence(HAND_OVER)
+
+    def open_lanes(self, number: int) -> None:
+        """From 0 on, for this holder."""
+        with translating():
+            for lane in range(number):
+                self._set_fence(f"{HAND_OVER}:{lane}")
+
+    def _set_fence(self, fence: str) -> None:
+        fresh = {"holder": self.holder, "taken": [], "commits": Int64(0)}
+        self._db[HAND_OVER].replace_one({"_id": fence}, fresh, upsert=True)
 
     def taken(self) -> set[str]:
         """The ids of the checkpoints that projectors have taken over."""
@@ -39,7 +53,7 @@ class FillingStore(ProjectionStore):
 
     def _move(self, session: ClientSession, checkpoints: list[tuple[Checkpoint, Checkpoint]]) -> None:
         moved = [before.id for before, _ in checkpoints]
-        own = {"_id": HAND_OVER, "holder": self._holder, "taken": {"$nin": moved}}
+        own = {"_id": self._fence, "holder": self.holder, "taken": {"$nin": moved}}
         if not self._db[HAND_OVER].update_one(own, {"$inc": {"commits": 1}}, session=session).matched_count:
             raise CheckpointTaken(f"Of the checkpoints {', '.join(moved)}, one has been taken over.")
         super()._move(session, checkpoints)

@@ -71,8 +71,8 @@ class GenerationStores:
     def store(self, database: str) -> ProjectionStore:
         return ProjectionStore(self._client, database)
 
-    def filling_store(self, database: str, holder: str) -> FillingStore:
-        return FillingStore(self._client, database, holder)
+    def filling_store(self, database: str, holder: str, lane: int | None = None) -> FillingStore:
+        return FillingStore(self._client, database, holder, lane)
 
     def upkeep(self) -> WindowUpkeep:
         """Of the generation that is live now."""

@@ -39,8 +39,8 @@ class Filling:
         """Dead letters of what the live generation contains are in their topic already: these are only counted."""
         self.dead_letters = 0
         self.records = 0
-        self._source = source
-        self._store = store
+        self.source = source
+        self.store = store
         self._beginnings = beginnings
         self._on_commit = on_commit
         self._reader = source.reader()
@@ -48,9 +48,17 @@ class Filling:
 
     def begin(self) -> None:
         """Fence off whoever wrote the generation before, and start at its checkpoints. Indexes can wait."""
-        self._store.make_collections()
-        self._store.begin()
+        self.store.make_collections()
+        self.store.begin()
+        self.resume()
+
+    def resume(self) -> None:
+        """Start at the checkpoints, wherever they stand."""
         self._load(self._beginnings)
+
+    @property
+    def beginnings(self) -> Mapping[str, Checkpoint]:
+        return self._beginnings
 
     def behind(self, targets: Mapping[str, Checkpoint]) -> int:
         """How many records are missing to be at `targets`."""
@@ -60,7 +68,7 @@ class Filling:
     def fill_to(self, targets: Mapping[str, Checkpoint]) -> None:
         """Contain everything up to `targets`, by id, and nothing beyond."""
         self._start(key for key, one in targets.items() if one.next_offset > self._at(key))
-        ends = {self._source.place(one): one.next_offset for one in targets.values()}
+        ends = {self.source.place(one): one.next_offset for one in targets.values()}
         heard = time.monotonic()
         while behind := self.behind(targets):
             burst = self._reader.burst(min(MOST_IN_BATCH, behind), _ASK_SECONDS, _GATHER_SECONDS)
@@ -74,7 +82,7 @@ class Filling:
 
     def make_indexes(self) -> None:
         """All at once, which is faster than one document after the other."""
-        self._store.prepare()
+        self.store.prepare()
 
     def follow(self, bury: Callable[[list[DeadLetter]], None], seconds: float) -> set[str]:
         """Follow the log until projectors have taken over every partition; the ids of those that they have not.
@@ -92,7 +100,7 @@ class Filling:
                     continue
             except (CheckpointTaken, CommitInterrupted) as error:
                 overtaken = error
-            asked, before, left = time.monotonic(), left, left - self._store.taken()
+            asked, before, left = time.monotonic(), left, left - self.store.taken()
             if left != before:
                 until = asked + seconds
             elif isinstance(overtaken, CheckpointTaken):
@@ -120,12 +128,12 @@ class Filling:
         self._start(ids)
 
     def _load(self, initial: Mapping[str, Checkpoint]) -> None:
-        found = {key: self._store.checkpoint(one) for key, one in initial.items()}
+        found = {key: self.store.checkpoint(one) for key, one in initial.items()}
         require_made_from(self._beginnings, found)
         self._pipeline.checkpoints = found
 
     def _start(self, ids: Iterator[str] | set[str]) -> None:
-        self._reader.start({self._source.place(self._beginnings[key]): self._at(key) for key in ids})
+        self._reader.start({self.source.place(self._beginnings[key]): self._at(key) for key in ids})
 
     def _at(self, key: str) -> int:
         return self._pipeline.checkpoints[key].next_offset
@@ -147,9 +155,9 @@ def filling(
     beginnings: Mapping[str, Checkpoint],
     on_commit: Callable[[int], None],
 ) -> Iterator[Filling]:
+    """Its owner says how it starts: `begin`, or `resume`."""
     one = Filling(source, store, codec, beginnings, on_commit)
     try:
-        one.begin()
         yield one
     finally:
         one.close()

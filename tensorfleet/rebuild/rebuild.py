@@ -16,6 +16,7 @@ from tensorfleet.mongo.generation_stores import GenerationStores
 from tensorfleet.progress import Progress
 from tensorfleet.projection.log_projection import DeadLetter
 from tensorfleet.rebuild.filling import Filling, filling
+from tensorfleet.rebuild.lanes import WORTH_RECORDS, Lanes
 from tensorfleet.rebuild.log_source import LogSource, require_made_from
 
 _NEAR: Final = 1000
@@ -73,6 +74,7 @@ class ReadModelWorks:
     codec: Codec
     bury: Callable[[list[DeadLetter]], None]
     progress: Progress
+    lanes: Lanes
 
     def verify(self, options: Options) -> Verified:
         """Compare the live generation with one that is made from the log, and dropped."""
@@ -118,6 +120,7 @@ class ReadModelWorks:
             require_made_from(beginnings, live.checkpoints)
         store = self.stores.filling_store(database, lease.holder)
         with filling(self.source, store, self.codec, beginnings, self.progress.advance) as one:
+            one.begin()
             yield one
 
     def _compared(self, live: str, database: str, one: Filling, options: Options) -> Verified:
@@ -138,7 +141,10 @@ class ReadModelWorks:
             behind = one.behind(targets)
             if behind:
                 self.progress.begin("replaying records", behind)
-            one.fill_to(targets)
+            if behind > WORTH_RECORDS and self.lanes.processes > 1:
+                self.lanes.fill(one, targets, self.stores, self.progress)
+            else:
+                one.fill_to(targets)
             if behind <= _NEAR:
                 return
 

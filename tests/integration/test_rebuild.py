@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from tensorfleet.domain.errors import CheckpointTaken, GenerationsBusy, LogUnava
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.generation_stores import open_generations
 from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
+from tensorfleet.rebuild import rebuild
 from tensorfleet.rebuild.filling import Filling
+from tensorfleet.rebuild.lanes import Lane, Lanes
 from tests.integration.command_line import CommandLine
 from tests.integration.registry_world import RegistryWorld, registry_world
 from tests.processes import REPOSITORY
@@ -46,6 +49,21 @@ def plant(world: RegistryWorld) -> str:
     return str(found["_id"])
 
 
+def records_of(world: RegistryWorld) -> int:
+    return sum(one["next_offset"] for one in world.live.checkpoints.find())
+
+
+def elsewhere(lanes: Callable[..., list[Lane]]) -> Callable[..., list[Lane]]:
+    """The second of the lanes begins with checkpoints of another topic."""
+
+    def lied(*arguments: Any) -> list[Lane]:
+        first, second = lanes(*arguments)
+        wrong = {key: replace(one, topic_id="another") for key, one in second.beginnings.items()}
+        return [first, replace(second, beginnings=wrong)]
+
+    return lied
+
+
 def test_a_rebuilt_generation_is_byte_for_byte_the_old_one(world: RegistryWorld, command: CommandLine) -> None:
     before = world.content(world.home)
     indexes = {name: world.live[name].index_information() for name in before}
@@ -54,6 +72,31 @@ def test_a_rebuilt_generation_is_byte_for_byte_the_old_one(world: RegistryWorld,
     assert (world.generations.live, world.generations.previous) == (f"{world.home}__1", world.home)
     assert world.content(world.generations.live) == before
     assert {name: world.live[name].index_information() for name in before} == indexes
+
+
+def test_several_processes_make_the_same_of_a_long_log(
+    world: RegistryWorld, command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "WORTH_RECORDS", 10)
+    world.append(world.topics.downloads, [(b"x", b"garbage")])
+    world.project([])
+    before = world.content(world.home)
+    done = command.run("rebuild", "--processes", 2, *NOBODY)
+    assert (done.status, "1 of them can't be projected" in done.out) == (0, True), done.out + done.err
+    assert f"{records_of(world):,} records replayed" in done.out
+    assert world.content(world.generations.live) == before
+
+
+def test_what_ends_one_of_several_processes_ends_the_rebuild(
+    world: RegistryWorld, command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The topic is another one by the time that the lanes read it."""
+    monkeypatch.setattr(rebuild, "WORTH_RECORDS", 10)
+    before = world.content(world.home)
+    monkeypatch.setattr(Lanes, "_lanes", elsewhere(Lanes._lanes))
+    done = command.run("rebuild", "--processes", 2, *NOBODY)
+    assert (done.status, "from another log" in done.err) == (2, True), done.out + done.err
+    assert (world.databases(), world.content(world.home)) == ({world.home}, before)
 
 
 def test_read_models_of_another_shape_are_refused_until_they_are_made_anew(

@@ -1,0 +1,128 @@
+"""Fills a generation by several processes at a time, for as long as most of the log is still before it.
+
+Records of one partition depend on no other, and the documents that they make belong to their partition alone. So each
+process, a *lane*, replays some partitions as if there were no others; one process has one interpreter, and no more than
+one core. The last way, beside the live generation, is for one process again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Final
+
+from tensorfleet.events.catalogue import Catalogue
+from tensorfleet.events.codec import Codec
+from tensorfleet.mongo.generation_stores import GenerationStores, open_generations
+from tensorfleet.mongo.projection_store import Checkpoint
+from tensorfleet.progress import Progress
+from tensorfleet.rebuild.filling import Filling, filling
+from tensorfleet.rebuild.log_source import LogSource
+
+WORTH_RECORDS: Final = 20_000
+"""Starting the processes takes about as long as replaying so many."""
+_LOOK_SECONDS: Final = 0.5
+_NICENESS: Final = 10
+"""Whoever reads from the live generation on the same machine goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What one process does; all of it can be sent there. Checkpoints are by id."""
+
+    number: int
+    source: LogSource
+    mongodb_url: str
+    home: str
+    database: str
+    holder: str
+    beginnings: Mapping[str, Checkpoint]
+    targets: Mapping[str, Checkpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    records: int
+    dead_letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """`processes`: how many at most."""
+
+    mongodb_url: str
+    home: str
+    processes: int
+
+    def fill(
+        self, one: Filling, targets: Mapping[str, Checkpoint], stores: GenerationStores, progress: Progress
+    ) -> None:
+        """As `one.fill_to(targets)`, with the same errors."""
+        lanes = list(self._lanes(one, targets))
+        one.store.open_lanes(len(lanes))
+        with ProcessPoolExecutor(len(lanes), get_context("spawn")) as pool:
+            working = [pool.submit(fill_lane, lane) for lane in lanes]
+            _watch(working, one, targets, stores, progress)
+            for done in working:
+                one.records += done.result().records
+                one.dead_letters += done.result().dead_letters
+        one.resume()
+
+    def _lanes(self, one: Filling, targets: Mapping[str, Checkpoint]) -> list[Lane]:
+        numbers = sorted({target.partition for target in targets.values()})
+        shares = [numbers[start :: self.processes] for start in range(min(self.processes, len(numbers)))]
+        return [
+            Lane(
+                number,
+                one.source,
+                self.mongodb_url,
+                self.home,
+                one.store.database,
+                one.store.holder,
+                _of(one.beginnings, share),
+                _of(targets, share),
+            )
+            for number, share in enumerate(shares)
+        ]
+
+
+def fill_lane(lane: Lane) -> Filled:
+    """In a process of its own."""
+    from tensorfleet.process import tune_interpreter  # brings the HTTP server along, which nothing else here needs
+
+    os.nice(_NICENESS)
+    tune_interpreter()
+    with open_generations(lane.mongodb_url, lane.home) as stores:
+        store = stores.filling_store(lane.database, lane.holder, lane.number)
+        with filling(lane.source, store, Codec(Catalogue()), lane.beginnings, lambda _: None) as one:
+            one.resume()
+            one.fill_to(lane.targets)
+            return Filled(one.records, one.dead_letters)
+
+
+def _watch(
+    working: list[Future[Filled]],
+    one: Filling,
+    targets: Mapping[str, Checkpoint],
+    stores: GenerationStores,
+    progress: Progress,
+) -> None:
+    """Until all have ended. Once one has failed, the others are fenced off. The checkpoints tell how far they are."""
+    behind, left = one.behind(targets), set(working)
+    while left:
+        done, left = wait(left, _LOOK_SECONDS, FIRST_EXCEPTION)
+        if any(ended.exception() for ended in done):
+            one.store.begin()
+            wait(left)
+            return
+        reached = stores.checkpoints(one.store.database)
+        still = sum(max(0, target.next_offset - reached[key].next_offset) for key, target in targets.items())
+        progress.advance(behind - still)
+        behind = still
+
+
+def _of(checkpoints: Mapping[str, Checkpoint], partitions: list[int]) -> dict[str, Checkpoint]:
+    return {key: one for key, one in checkpoints.items() if one.partition in partitions}
