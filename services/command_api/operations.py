@@ -11,10 +11,11 @@ from typing import Any
 from services.command_api import forms as f
 from services.command_api.bus import Caller, CommandBus
 from services.command_api.submission import CommandKey, Receipt
+from tensorfleet.blobs.claims import kept
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import names
-from tensorfleet.domain.errors import BlobsGone, InvalidCommand, ModelParked, NameTaken
+from tensorfleet.domain.errors import BlobMissing, BlobsGone, BlobsUnavailable, InvalidCommand, ModelParked, NameTaken
 from tensorfleet.domain.events import BlobFile
 from tensorfleet.domain.model import DeletedModel, LiveModel
 from tensorfleet.domain.versions import ModelVersion
@@ -107,7 +108,12 @@ class Operations:
         )
 
     async def attach_file(self, model_id: str, version: str | None, file: BlobFile, caller: Caller) -> Answer:
-        receipt = await self._bus.execute(c.AttachFile(file, _parsed(version)), model_id, None, caller)
+        """The blob was stored before. It may be an old one that nothing refers to: it is claimed, so that it stays."""
+        try:
+            async with kept(self._blobs, [file.checksum]):
+                receipt = await self._bus.execute(c.AttachFile(file, _parsed(version)), model_id, None, caller)
+        except BlobMissing as error:
+            raise BlobsUnavailable("The file was removed while it was recorded; send it again.") from error
         stored = receipt.file or file
         members = {
             "size_bytes": stored.size_bytes,
@@ -139,18 +145,20 @@ class Operations:
         return self._answer(receipt, "Model archived", status_now=receipt.status)
 
     async def restore(self, model_id: str, form: f.TargetForm, caller: Caller) -> Answer:
-        await self._check_blobs(model_id)
-        receipt = await self._bus.execute(c.RestoreModel(_parsed(form.version)), model_id, None, caller)
+        try:
+            async with kept(self._blobs, self._files_to_restore(model_id)):
+                receipt = await self._bus.execute(c.RestoreModel(_parsed(form.version)), model_id, None, caller)
+        except BlobMissing as error:
+            raise BlobsGone("The model can't be restored: files of it are gone from storage.") from error
         return self._answer(receipt, "Model restored", status_now=receipt.status)
 
-    async def _check_blobs(self, model_id: str) -> None:
-        """A deleted model comes back only with all of its files. What this instance has not read, the owner judges."""
+    def _files_to_restore(self, model_id: str) -> list[str]:
+        """A deleted model comes back only with all its files. LogUnavailable until this instance has read the log."""
+        self._bus.require_caught_up(model_id)
         model = self._bus.model_as_folded(model_id)
-        if isinstance(model, DeletedModel):
-            files = {one.file.checksum for one in model.was.versions.values() if one.file}
-            for checksum in files:
-                if await self._blobs.size(checksum) is None:
-                    raise BlobsGone("The model can't be restored: files of it are gone from storage.")
+        if not isinstance(model, DeletedModel):
+            return []
+        return [one.file.checksum for one in model.was.versions.values() if one.file]
 
     async def delete(self, model_id: str, caller: Caller) -> Answer:
         receipt = await self._bus.execute(c.DeleteModel(), model_id, None, caller)

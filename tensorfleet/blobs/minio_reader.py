@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from concurrent.futures import Executor, Future
 from types import TracebackType
 from typing import Self
@@ -10,16 +11,23 @@ from typing import Self
 from urllib3 import BaseHTTPResponse
 
 from tensorfleet.blobs.minio_client import translated
-from tensorfleet.domain.errors import BlobsUnavailable
+from tensorfleet.domain.errors import BlobCorrupt, BlobsUnavailable
 
 CHUNK_BYTES = 1024 * 1024
 
 
 class MinioReader:
-    """A BlobReader. The response is touched by one thread at a time: by the read under way, and closed after it."""
+    """A BlobReader. The response is touched by one thread at a time: by the read under way, and closed after it.
 
-    def __init__(self, response: BaseHTTPResponse | None, length: int, executor: Executor) -> None:
-        """No response: an empty blob, or an empty part of one."""
+    The thread that reads a chunk hashes it as well: all that is left to do at the end is to compare.
+    """
+
+    def __init__(
+        self, response: BaseHTTPResponse | None, length: int, executor: Executor, expected: str | None
+    ) -> None:
+        """No response: an empty blob, or an empty part of one. `expected`: the SHA-256 of it all, to be verified."""
+        self._expected = expected
+        self._sha256 = hashlib.sha256()
         self._response = response
         self._missing = length
         self._executor = executor
@@ -39,6 +47,9 @@ class MinioReader:
             await self.aclose()
             raise
         self._missing -= len(chunk)
+        if not self._missing and self._expected not in (None, self._sha256.hexdigest()):
+            await self.aclose()
+            raise BlobCorrupt(str(self._expected))
         if self._missing:
             self._ahead = self._executor.submit(self._read, self._response, min(CHUNK_BYTES, self._missing))
         else:
@@ -58,12 +69,13 @@ class MinioReader:
     ) -> None:
         await self.aclose()
 
-    @staticmethod
-    def _read(response: BaseHTTPResponse, size: int) -> bytes:
+    def _read(self, response: BaseHTTPResponse, size: int) -> bytes:
         with translated():
             chunk = response.read(size, decode_content=False)
         if len(chunk) != size:
             raise BlobsUnavailable("The blob store ended a file before its last byte.")
+        if self._expected is not None:
+            self._sha256.update(chunk)
         return chunk
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from tensorfleet.blobs.claims import Claims
+
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
@@ -21,8 +23,9 @@ class BlobReader(Protocol):
     """An open blob: iterate once for its bytes, in order, in chunks of at most 1 MiB.
 
     The chunks add up to exactly the length asked for; if the store fails on the way, BlobsUnavailable is raised out
-    of the iteration, and a short read never ends it silently. `aclose` may be called at any time, more than once,
-    and gives the connection back; leaving `async with`, reaching the end and failing do it too.
+    of the iteration, and a short read never ends it silently. Of a blob that is opened `verified`, the last chunk comes
+    only if all of them have the blob's SHA-256; else BlobCorrupt is raised in its place. `aclose` may be called at any
+    time, more than once, and gives the connection back; leaving `async with`, reaching the end and failing do it too.
     """
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
@@ -38,7 +41,7 @@ class BlobReader(Protocol):
     ) -> None: ...
 
 
-class BlobStore(Protocol):
+class BlobStore(Claims, Protocol):
     """Files by their content: the name of a blob is the SHA-256 of its bytes, and the store makes that name.
 
     A blob is whole or absent, never partly readable, and never changes. Every checksum here is 64 lower-case hex
@@ -68,8 +71,8 @@ class BlobStore(Protocol):
     async def size(self, checksum: str) -> int | None:
         """The size of a blob in bytes, or None if there is no such blob."""
 
-    async def open(self, checksum: str, start: int, length: int) -> BlobReader:
-        """Open `length` bytes from offset `start`, which must lie inside the blob.
+    async def open(self, checksum: str, start: int, length: int, *, verified: bool = False) -> BlobReader:
+        """Open `length` bytes from offset `start`, which must lie inside the blob. Only a whole blob can be `verified`.
 
         BlobMissing or BlobsUnavailable come from here, before there is a first byte.
         """

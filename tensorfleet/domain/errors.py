@@ -32,7 +32,9 @@ RegistryError
 │   ├── OutcomeUnknown
 │   ├── ReadModelsUnavailable
 │   └── BlobsUnavailable
-│       └── BlobUnreadable    the store answers, but does not give out this blob
+│       ├── BlobUnreadable    the store answers, but does not give out this blob
+│       ├── BlobCorrupt       what the store gives out is not what the blob's checksum says
+│       └── StorageFull       the store has no room for what it is sent
 └── Fatal                     the process can't go on and says why
     ├── TopicMismatch
     ├── LogLost
@@ -40,6 +42,7 @@ RegistryError
     ├── CheckpointTaken
     ├── BackupInvalid         a backup is not what its manifest says
     ├── BackupRefused         what is copied would be mixed with something else that is there
+    ├── CollectionRefused     it is not certain which blobs something refers to
     ├── GenerationsBusy       another process makes or switches generations of the read models
     └── NoSuchGeneration      there is none to go back to
 
@@ -286,6 +289,22 @@ class BlobUnreadable(BlobsUnavailable):
     code = "blob-unreadable"
 
 
+class BlobCorrupt(BlobsUnavailable):
+    """`checksum` is 64 hex digits: what the bytes should have."""
+
+    code = "blob-corrupt"
+    retry_after_seconds = 60
+
+    def __init__(self, checksum: str) -> None:
+        super().__init__(f"The stored file sha256:{checksum} is damaged, and is not given out.")
+        self.checksum = checksum
+
+
+class StorageFull(BlobsUnavailable):
+    code = "storage-full"
+    retry_after_seconds = 60
+
+
 class Fatal(RegistryError):
     code = "fatal"
 
@@ -316,6 +335,10 @@ class BackupInvalid(Fatal):
 
 class BackupRefused(Fatal):
     code = "backup-refused"
+
+
+class CollectionRefused(Fatal):
+    code = "collection-refused"
 
 
 class GenerationsBusy(Fatal):

@@ -75,5 +75,5 @@ def upload_docs() -> dict[str, Any]:
             "parameters": [_KEY, _PREFER, _VERSION, checksum, filename],
             "requestBody": {"required": True, "content": content},
         },
-        "responses": problems(400, 404, 409, 413, 415, 422, 503),
+        "responses": problems(400, 404, 409, 413, 415, 422, 503, 507),
     }

@@ -22,6 +22,8 @@ MEANINGS: Final = {
     "version-not-found": "The model has no such version, or the version was deleted.",
     "file-not-found": "The model or version has no file yet.",
     "schema-not-found": "There is no schema, subject or schema version of this name.",
+    "blob-corrupt": "The stored file is damaged: its bytes are not those that were uploaded. It needs an operator.",
+    "storage-full": "The blob store has no room left. Nothing was recorded; try again when an operator has made room.",
     "blob-missing": "The file is on record and missing from storage.",
     "no-such-route": "There is nothing at this path.",
     "method-not-allowed": "The path takes other methods; the header Allow names them.",

@@ -21,8 +21,11 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from services.query_api.app import query_routes
+from services.query_api.damage import DamageReports
+from tensorfleet.blobs.claims import Claim
 from tensorfleet.blobs.store import StoredBlob
-from tensorfleet.domain.errors import BlobMissing, LogUnavailable
+from tensorfleet.blobs.suspects import Suspect
+from tensorfleet.domain.errors import BlobCorrupt, BlobMissing, LogUnavailable
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.catalogue import Catalogue
@@ -47,6 +50,7 @@ class MemoryReader:
     content: bytes
     chunks_before_it_hangs: int | None = None
     closed: bool = False
+    corrupt: str | None = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -59,6 +63,9 @@ class MemoryReader:
             self.closed = True
             raise StopAsyncIteration
         chunk, self.content = self.content[:MIB], self.content[MIB:]
+        if self.corrupt and not self.content:
+            self.closed = True
+            raise BlobCorrupt(self.corrupt)
         return chunk
 
     async def aclose(self) -> None:
@@ -92,11 +99,18 @@ class MemoryBlobs:
     async def size(self, checksum: str) -> int | None:
         return len(self.contents[checksum]) if checksum in self.contents else None
 
-    async def open(self, checksum: str, start: int, length: int) -> MemoryReader:
+    async def claim(self, checksum: str) -> Claim:
+        raise NotImplementedError
+
+    def release(self, claim: Claim) -> None:
+        raise NotImplementedError
+
+    async def open(self, checksum: str, start: int, length: int, *, verified: bool = False) -> MemoryReader:
         if checksum not in self.contents:
             raise BlobMissing(checksum)
         content = self.contents[checksum][start : start + length]
-        self.readers.append(MemoryReader(content, self.chunks_before_it_hangs))
+        right = not verified or hashlib.sha256(content).hexdigest() == checksum
+        self.readers.append(MemoryReader(content, self.chunks_before_it_hangs, corrupt=None if right else checksum))
         return self.readers[-1]
 
 
@@ -113,6 +127,20 @@ class MemoryDownloads:
         if self.failing:
             raise LogUnavailable("Kafka does not answer.")
         self.recorded.append((model_id, model_name, version, algorithm, size_bytes, actor))
+
+
+@dataclass
+class MemorySuspects:
+    reported: list[Suspect] = field(default_factory=list)
+
+    async def report(self, suspect: Suspect) -> None:
+        self.reported.append(suspect)
+
+    async def all(self) -> list[Suspect]:
+        return self.reported
+
+    async def clear(self, suspect: Suspect) -> None:
+        self.reported.remove(suspect)
 
 
 class NoRecords:
@@ -138,6 +166,8 @@ class World:
     db: Database[Document]
     blobs: MemoryBlobs
     downloads: MemoryDownloads
+    suspects: MemorySuspects = field(default_factory=MemorySuspects)
+    metrics: Metrics = field(default_factory=Metrics)
     port: int = 0
     unexpected: list[BaseException] = field(default_factory=list)
 
@@ -322,6 +352,7 @@ def _serving(one: World, mongodb_url: str, database: str, settings: dict[str, An
                 "reads": ReadModels(live),
                 "blobs": one.blobs,
                 "downloads": one.downloads,
+                "damage": DamageReports(one.suspects, one.metrics),
                 "waiter": watch,
                 "records": NoRecords(),
                 "catalogue": Catalogue(),
@@ -332,7 +363,7 @@ def _serving(one: World, mongodb_url: str, database: str, settings: dict[str, An
                 **settings,
             }
         )
-        app = make_app("test", Metrics(), routes, cors_origins="", on_unexpected=one.unexpected.append)
+        app = make_app("test", one.metrics, routes, cors_origins="", on_unexpected=one.unexpected.append)
         config = uvicorn.Config(app, log_level="error", lifespan="off")
         servers.append(uvicorn.Server(config))
         started.set()
