@@ -9,6 +9,7 @@ from typing import Any, TypeVar, assert_never
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
 from tensorfleet.domain import limits
+from tensorfleet.domain.artifacts import decide_artifact
 from tensorfleet.domain.errors import (
     FieldError,
     InvalidCommand,
@@ -61,6 +62,8 @@ def decide(command: c.Command, model: Model, model_id: str) -> e.Event | None:
             return _delete_version(command, model, model_id)
         case c.ReportMetrics():
             return _report_metrics(command, model, model_id)
+        case c.RecordScan() | c.ReleaseArtifact() | c.ReportCorruption() | c.ReportRepair():
+            return decide_artifact(command, _version(model, model_id, command.version), model_id)
         case _:
             assert_never(command)
 

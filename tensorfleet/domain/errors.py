@@ -6,6 +6,8 @@ RegistryError
 ├── Rejected                  the model's state forbids it
 │   ├── NameTaken
 │   ├── VersionHasFile
+│   ├── OtherFile             what is reported is about another file than the version has
+│   ├── NothingToRelease
 │   ├── LastVersion
 │   ├── BlobsGone
 │   ├── CommandStillRunning
@@ -124,6 +126,22 @@ class VersionHasFile(Rejected):
             f"Version {version} already has another file; a version's file never changes. "
             "Create a new version for the new file."
         )
+        self.model_id = model_id
+
+
+class OtherFile(Rejected):
+    code = "other-file"
+
+    def __init__(self, model_id: str, version: str) -> None:
+        super().__init__(f"Version {version} has a file with another checksum.")
+        self.model_id = model_id
+
+
+class NothingToRelease(Rejected):
+    code = "nothing-to-release"
+
+    def __init__(self, model_id: str, version: str) -> None:
+        super().__init__(f"No verdict keeps the file of version {version} from being downloaded.")
         self.model_id = model_id
 
 

@@ -43,6 +43,15 @@ MIB = 1024 * 1024
 HOUR = 3_600_000_000
 NOW = 1_795_262_400_000_000 + 5 * HOUR  # 2026-11-21T17:00:00Z, a Saturday
 Document = dict[str, Any]
+OF_NEWEST = ("version", "version_order", "parent_version", "file", "scan", "corrupt")
+NOT_SCANNED: Document = {
+    "verdict": "unscanned",
+    "format": None,
+    "findings": [],
+    "scanner": None,
+    "scanned_at": None,
+    "released": False,
+}
 
 
 @dataclass
@@ -201,11 +210,12 @@ class World:
             version = version_document(model, number, versions[index - 1] if index else None)
             if number in files:
                 version["file"] = self.file(files[number], file_names.get(number, "model.pkl"))
+                version["scan"] = NOT_SCANNED
             version.update(version_fields.get(number, {}))
             self.db.versions.insert_one(version)
             if not version["deleted"]:
                 model["file_version"] = number if version["file"] else model["file_version"]
-                model |= {name: version[name] for name in ("version", "version_order", "parent_version", "file")}
+                model |= {name: version[name] for name in OF_NEWEST}
         self.put(model)
         return model_id
 
@@ -273,6 +283,8 @@ def model_document(name: str) -> Document:
         "metrics": {},
         "dataset_info": {},
         "file": None,
+        "scan": None,
+        "corrupt": False,
         "file_version": None,
         "created_at": NOW - HOUR,
         "updated_at": NOW - HOUR,
@@ -297,6 +309,8 @@ def version_document(model: Document, number: str, parent: str | None) -> Docume
         "status": "active",
         "deprecation": None,
         "file": None,
+        "scan": None,
+        "corrupt": False,
         "deleted": False,
         **{name: model[name] for name in copied},
         "offset": model["offset"],
