@@ -67,7 +67,18 @@ async def main(settings: QuerySettings) -> None:
         await blobs.ensure_bucket()
         await blobs.inventory.sign(topics.registry, identity.of(topics.log))
         commands = await stack.enter_async_context(
-            command_side(settings, identity, catalogue, producer, blobs, blobs.snapshots, watch, metrics, lifeline)
+            command_side(
+                settings,
+                identity,
+                catalogue,
+                producer,
+                blobs,
+                blobs.suspects,
+                blobs.snapshots,
+                watch,
+                metrics,
+                lifeline,
+            )
         )
         queries = query_routes(
             reads=reads,

@@ -1,7 +1,8 @@
-"""Marks beside the blobs: `claims/<hex>/use-<uuid>` of a command on its way, `claims/<hex>/drop-<uuid>` of a collector.
+"""Marks beside the blobs: `claim-<hex>-use-<uuid>` of a command on its way, `claim-<hex>-drop-<uuid>` of a collector.
 
 Each side puts its mark first and looks for the other's then, so one of the two sees the other. All that is asked of
-the store is that a list shows what was put before it. A mark is as old as the store's own clock says.
+the store is that a list shows what was put before it. A mark is as old as the store's own clock says. Their names have
+no slash: a store that makes folders of slashes may be removing an empty one while a mark is put into it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tensorfleet.blobs.claims import CLAIM_SECONDS
 from tensorfleet.blobs.minio_client import translated
 from tensorfleet.domain.errors import BlobsUnavailable
 
-PREFIX: Final = "claims/"
+PREFIX: Final = "claim-"
 _USE, _DROP = "use-", "drop-"
 _LOG = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class MinioMarks:
             _LOG.warning("the mark %s stays until it runs out: %s", key, error)
 
     def _put(self, checksum: str, kind: str) -> str:
-        key = f"{PREFIX}{checksum}/{kind}{uuid4().hex}"
+        key = f"{PREFIX}{checksum}-{kind}{uuid4().hex}"
         with translated():
             self._client.put_object(self._bucket, key, BytesIO(b""), 0)
         return key
@@ -64,12 +65,12 @@ class MinioMarks:
         placed = dict(self._placed(checksum))
         if own not in placed:
             raise BlobsUnavailable("The blob store does not list what was just put into it.")
-        start = f"{PREFIX}{checksum}/{kind}"
+        start = f"{PREFIX}{checksum}-{kind}"
         ages = [(placed[own] - at).total_seconds() for key, at in placed.items() if key.startswith(start)]
         return any(age < CLAIM_SECONDS for age in ages)
 
     def _placed(self, checksum: str) -> Iterator[tuple[str, datetime]]:
         with translated():
-            for one in self._client.list_objects(self._bucket, f"{PREFIX}{checksum}/"):
+            for one in self._client.list_objects(self._bucket, f"{PREFIX}{checksum}-", recursive=True):
                 assert one.last_modified is not None
                 yield str(one.object_name), one.last_modified

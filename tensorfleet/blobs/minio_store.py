@@ -138,7 +138,9 @@ class MinioBlobStore:
             opening.add_done_callback(_close_unused)
             raise
 
-    async def put(self, chunks: AsyncIterator[bytes], *, expected_checksum: str | None, max_bytes: int) -> StoredBlob:
+    async def put(
+        self, chunks: AsyncIterator[bytes], *, expected_checksum: str | None, max_bytes: int, renew: bool = False
+    ) -> StoredBlob:
         intake = Intake(chunks, max_bytes, self._hashing)
         head: list[bytes] = []
         async with aclosing(intake.blocks()) as blocks:
@@ -147,24 +149,24 @@ class MinioBlobStore:
                 if intake.size_bytes > SMALL_BYTES:
                     break
             else:
-                return await self._put_small(intake, head, expected_checksum)
+                return await self._put_small(intake, head, expected_checksum, renew)
             del block
             if expected_checksum is None:
-                return await self._put_unnamed(intake, head, blocks)
-            return await self._put_named(intake, head, blocks, expected_checksum)
+                return await self._put_unnamed(intake, head, blocks, renew)
+            return await self._put_named(intake, head, blocks, expected_checksum, renew)
 
-    async def _put_small(self, intake: Intake, content: list[bytes], expected: str | None) -> StoredBlob:
+    async def _put_small(self, intake: Intake, content: list[bytes], expected: str | None, renew: bool) -> StoredBlob:
         checksum = await intake.checksum(expected)
-        there = await self.size(checksum) == intake.size_bytes
+        there = not renew and await self.size(checksum) == intake.size_bytes
         if not there:
             await self._call(self._put_bytes, _key(checksum), content, intake.size_bytes)
         return StoredBlob(checksum, intake.size_bytes, there)
 
     async def _put_named(
-        self, intake: Intake, head: list[bytes], rest: AsyncIterator[bytes], expected: str
+        self, intake: Intake, head: list[bytes], rest: AsyncIterator[bytes], expected: str, renew: bool
     ) -> StoredBlob:
         """The name is announced: stream straight to it. MinIO shows an object only once its last part is confirmed."""
-        stored_bytes = await self.size(expected)
+        stored_bytes = None if renew else await self.size(expected)
         if stored_bytes is None:
             await self._stream(_key(expected), intake, head, rest, expected)
             return StoredBlob(expected, intake.size_bytes, already_there=False)
@@ -176,7 +178,9 @@ class MinioBlobStore:
             raise BlobsUnavailable(f"The stored file sha256:{expected} is damaged: it has {stored_bytes} bytes.")
         return StoredBlob(expected, intake.size_bytes, already_there=True)
 
-    async def _put_unnamed(self, intake: Intake, head: list[bytes], rest: AsyncIterator[bytes]) -> StoredBlob:
+    async def _put_unnamed(
+        self, intake: Intake, head: list[bytes], rest: AsyncIterator[bytes], renew: bool
+    ) -> StoredBlob:
         """The name is known only at the end: stream beside it, then let MinIO copy."""
         if not await self._call(self._client.bucket_exists, self._bucket):
             raise BlobsUnavailable(f"The blob store has no bucket {self._bucket!r}.")
@@ -184,7 +188,7 @@ class MinioBlobStore:
         try:
             await self._stream(incoming, intake, head, rest, None)
             checksum = await intake.checksum(None)
-            there = await self.size(checksum) == intake.size_bytes
+            there = not renew and await self.size(checksum) == intake.size_bytes
             if not there:
                 source = ComposeSource(self._bucket, incoming)
                 await self._call(self._client.compose_object, self._bucket, _key(checksum), [source])

@@ -55,7 +55,9 @@ class BlobStore(Claims, Protocol):
     async def available(self) -> bool:
         """Whether the store answers and its bucket is there; False after about 2 seconds without an answer."""
 
-    async def put(self, chunks: AsyncIterator[bytes], *, expected_checksum: str | None, max_bytes: int) -> StoredBlob:
+    async def put(
+        self, chunks: AsyncIterator[bytes], *, expected_checksum: str | None, max_bytes: int, renew: bool = False
+    ) -> StoredBlob:
         """Store what `chunks` yields, hashing it on the way; memory in use does not grow with its length.
 
         When this returns, the blob can be read. When it raises, this call made nothing readable, and no part of the
@@ -64,7 +66,8 @@ class BlobStore(Claims, Protocol):
         (the sender went away) is raised unchanged, and so is a cancellation; only a cancellation that comes while
         the last bytes are being confirmed may leave the whole, correct blob behind.
 
-        Idempotent: equal content is stored once, and the second put answers `already_there`.
+        Idempotent: equal content is stored once, and the second put answers `already_there`. With `renew` it is stored
+        in any case, in the place of what may be damaged.
         """
         raise NotImplementedError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.request
 import uuid
@@ -19,12 +20,26 @@ RegistryUrlOption = Annotated[str, typer.Option(envvar="REGISTRY_URL", help="Whe
 def discard_parked_records(url: str, model_id: str, reason: str, first_offset: int, last_offset: int) -> str:
     """The position of the event in the log. Rejected if the registry refuses, LogUnavailable if it does not answer."""
     body = {"model_id": model_id, "reason": reason, "first_offset": first_offset, "last_offset": last_offset}
+    return _send("POST", url, "/api/v1/dead-letters/discard", body)
+
+
+def delete_archived(url: str, model_id: str, version: str | None) -> str:
+    """Delete a model or a version of it, unless it is not archived any more. As `discard_parked_records`."""
+    path = f"/api/v1/models/{model_id}" + (f"/versions/{version}" if version is not None else "")
+    return _send("DELETE", url, f"{path}?if_status=archived", {})
+
+
+def _send(method: str, url: str, target: str, body: dict[str, Any]) -> str:
+    """With the API key in REGISTRY_API_KEY, if there is one."""
     if not url.startswith(("http://", "https://")):
         raise Rejected(f"{url!r} is not the URL of a registry.")
+    headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
+    key = os.environ.get("REGISTRY_API_KEY")
     request = urllib.request.Request(  # noqa: S310 (it was looked at above)
-        f"{url.rstrip('/')}/api/v1/dead-letters/discard",
+        url.rstrip("/") + target,
         data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex},
+        headers={**headers, **({"X-API-Key": key} if key else {})},
+        method=method,
     )
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310

@@ -17,6 +17,7 @@ BATCH: Final = 100
 MOST_SECONDS: Final = CLAIM_SECONDS / 5
 """A mark is trusted this long by whoever set it, and five times as long by everyone else."""
 _AT_ONCE: Final = 8
+_NO_MARK: Final = ""
 
 
 class KnownReferences(Protocol):
@@ -77,11 +78,15 @@ class Collector:
         references: KnownReferences,
         grace_seconds: float,
         now: Callable[[], int] = lambda: time.time_ns() // 1000,
+        *,
+        alone: bool = False,
     ) -> None:
+        """`alone`: nobody uploads, so nothing is marked. A store without room takes no marks."""
         self._inventory = inventory
         self._references = references
         self._grace_seconds = grace_seconds
         self._now = now
+        self._alone = alone
 
     async def look(self) -> Collectable:
         """What may go, by the references as they were read."""
@@ -99,17 +104,17 @@ class Collector:
     async def remove(self, found: Collectable, progress: Progress) -> Collected:
         """Remove what still may go. Whatever is interrupted is safe, and done by the next run."""
         done = Collected()
+        for one in found.leftovers:
+            await self._inventory.remove(one.key)
+        for upload in found.uploads:
+            await self._inventory.abort(upload)
+        done.leftovers = len(found.leftovers) + len(found.uploads)
         blobs = found.blobs
         progress.begin("removing blobs", len(blobs))
         for start in range(0, len(blobs), BATCH):
             batch = blobs[start : start + BATCH]
             await self._remove_batch(batch, done)
             progress.advance(len(batch))
-        for one in found.leftovers:
-            await self._inventory.remove(one.key)
-        for upload in found.uploads:
-            await self._inventory.abort(upload)
-        done.leftovers = len(found.leftovers) + len(found.uploads)
         return done
 
     async def _remove_batch(self, batch: Sequence[StoredObject], done: Collected) -> None:
@@ -118,6 +123,8 @@ class Collector:
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def condemn(one: StoredObject) -> str | None:
+            if self._alone:
+                return _NO_MARK
             async with limit:
                 return await self._inventory.condemn(one.checksum)
 
@@ -136,7 +143,8 @@ class Collector:
                     done.size_bytes += one.size_bytes
                 else:
                     done.spared += 1
-                await self._inventory.remove(mark)
+                if mark != _NO_MARK:
+                    await self._inventory.remove(mark)
 
         await asyncio.gather(*map(settle, batch, marks))
 

@@ -31,12 +31,13 @@ class LogSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileReference:
-    """A version, not deleted, of a model, not deleted, and its file."""
+    """A version, not deleted, of a model, not deleted, and its file; the log may say that it is corrupt."""
 
     model_id: str
     model_name: str
     version: str
     file: BlobFile
+    marked_corrupt: bool
 
 
 class References:
@@ -83,8 +84,10 @@ class References:
         for number in sorted(self._folds):
             fold = self._folds[number]
             for model_id in sorted(fold.models, key=lambda one: fold.names[one]):
-                for version, file in _files(fold.models[model_id]).items():
-                    yield FileReference(model_id, fold.names[model_id], version, file)
+                model = fold.models[model_id]
+                for one in model.versions.values() if isinstance(model, LiveModel) else ():
+                    if one.file is not None:
+                        yield FileReference(model_id, fold.names[model_id], str(one.number), one.file, one.corrupt)
 
     def _missing(self, one: OffsetRange) -> OffsetRange:
         fold = self._folds.setdefault(one.partition, LogFold(self._codec))

@@ -84,12 +84,17 @@ class RestoreModel:
 
 @dataclass(frozen=True, slots=True)
 class DeleteModel:
-    pass
+    """`if_status`: only if it has this one."""
+
+    if_status: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteVersion:
+    """`if_status`: only if the version has this one."""
+
     version: ModelVersion
+    if_status: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)

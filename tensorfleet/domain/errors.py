@@ -8,6 +8,7 @@ RegistryError
 │   ├── VersionHasFile
 │   ├── OtherFile             what is reported is about another file than the version has
 │   ├── NothingToRelease
+│   ├── OtherStatus           what was to be done only to something archived, say, which it is not
 │   ├── LastVersion
 │   ├── BlobsGone
 │   ├── CommandStillRunning
@@ -143,6 +144,10 @@ class NothingToRelease(Rejected):
     def __init__(self, model_id: str, version: str) -> None:
         super().__init__(f"No verdict keeps the file of version {version} from being downloaded.")
         self.model_id = model_id
+
+
+class OtherStatus(Rejected):
+    code = "other-status"
 
 
 class LastVersion(Rejected):

@@ -102,7 +102,9 @@ class MemoryBlobs:
     async def available(self) -> bool:
         return True
 
-    async def put(self, chunks: AsyncIterator[bytes], *, expected_checksum: str | None, max_bytes: int) -> StoredBlob:
+    async def put(
+        self, chunks: AsyncIterator[bytes], *, expected_checksum: str | None, max_bytes: int, renew: bool = False
+    ) -> StoredBlob:
         raise NotImplementedError
 
     async def size(self, checksum: str) -> int | None:

@@ -13,7 +13,7 @@ from tests.faults.checker.observations import Observations, StoredObject
 from tests.faults.checker.violations import Kind, Violation
 
 _PREFIX = "sha256/"
-_OTHER_THINGS = ("registries/", "claims/", "suspects/", "snapshots/")
+_OTHER_THINGS = ("registries/", "claim-", "suspects/", "snapshots/")
 
 
 def check_blobs(history: History, seen: Observations, log: FoldedLog) -> Iterator[Violation]:
