@@ -10,7 +10,7 @@ INSTANCES ?= 1
 .PHONY: help install up down status logs reset test test-s3 lint bench faults mutants lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## the Python environment, and the servers in the cache of the user
 	@$(BIN)/python -m devstack install

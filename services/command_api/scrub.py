@@ -16,7 +16,7 @@ from tensorfleet.blobs.pace import Pace
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.blobs.suspects import Suspect, Suspects
 from tensorfleet.domain import commands as c
-from tensorfleet.domain.errors import DependencyUnavailable, NotFound, RegistryError, Rejected
+from tensorfleet.domain.errors import DependencyUnavailable, RegistryError
 from tensorfleet.domain.model import LiveModel, VersionState
 from tensorfleet.domain.names import MODEL_ID, partition_of
 from tensorfleet.domain.versions import ModelVersion
@@ -86,7 +86,9 @@ class Scrub:
             for version in _files(partition, suspect.model_id):
                 if str(version.number) == suspect.version:
                     await self._inspect(suspect.model_id, version, Pace(None))
-        except (Rejected, NotFound) as error:
+        except DependencyUnavailable:
+            raise
+        except RegistryError as error:
             _LOG.warning("nothing is recorded of the file of %s %s: %s", suspect.model_id, suspect.version, error)
         await self._suspects.clear(suspect)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +17,13 @@ from tensorfleet.blobs.checksums import is_checksum
 from tensorfleet.blobs.minio_claims import PREFIX as CLAIMS
 from tensorfleet.blobs.minio_claims import MinioMarks
 from tensorfleet.blobs.minio_client import NoSuchBlob, translated
+from tensorfleet.domain.errors import StorageFull
 
 BLOBS: Final = "sha256/"
 INCOMING: Final = "incoming/"
 _REGISTRIES: Final = "registries/"
 _PAGE: Final = 1000
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +106,21 @@ class MinioInventory:
         return await asyncio.to_thread(call)
 
     async def sign(self, registry: str, identity: str) -> None:
-        """Say that this registry keeps its blobs here. `identity` tells its log from all others."""
+        """Say that this registry keeps its blobs here. `identity` tells its log from all others.
+
+        A store without room takes no signature; then the collector says what is missing.
+        """
+        content = identity.encode()
 
         def call() -> None:
-            content = identity.encode()
             with translated():
                 self._client.put_object(self._bucket, _REGISTRIES + registry, BytesIO(content), len(content))
 
-        await asyncio.to_thread(call)
+        if (await self.signatures()).get(registry) != identity:
+            try:
+                await asyncio.to_thread(call)
+            except StorageFull as error:
+                _LOG.warning("the bucket is not signed: %s", error)
 
     async def signatures(self) -> dict[str, str]:
         """The registries that keep blobs here, and the identities of their logs."""

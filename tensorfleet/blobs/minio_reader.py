@@ -72,6 +72,8 @@ class MinioReader:
     def _read(self, response: BaseHTTPResponse, size: int) -> bytes:
         with translated():
             chunk = response.read(size, decode_content=False)
+        if len(chunk) != size and self._expected is not None:
+            raise BlobCorrupt(self._expected)  # a connection that broke is an error of its own: the object is shorter
         if len(chunk) != size:
             raise BlobsUnavailable("The blob store ended a file before its last byte.")
         if self._expected is not None:

@@ -1,4 +1,4 @@
-"""Files that are cut on their way in, and files that rot in storage, at the real processes."""
+"""Files that are cut on their way in, that rot in storage, and that nobody wants any more, at the real processes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import httpx
 import pytest
 from minio import Minio
 
+from tensorfleet.cli.__main__ import main
 from tests.processes import RegistryProcesses
 from tests.servers import Servers
 
@@ -25,6 +26,13 @@ SECONDS = 30
 @pytest.fixture
 def minio(stack: Servers) -> Minio:
     return Minio(stack.minio_endpoint, stack.minio_access_key, stack.minio_secret_key, secure=False, region="us-east-1")
+
+
+@pytest.fixture
+def environment(registry_processes: RegistryProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands in this process meet the registry of the processes."""
+    for name, value in registry_processes.environment.items():
+        monkeypatch.setenv(name, value)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -113,4 +121,37 @@ def test_a_damaged_file_is_not_given_out_is_recorded_and_is_mended_by_uploading_
     again = http.post(f"{url}/upload", files={"file": ("m.bin", content)})
     assert again.status_code == 200, again.text
     assert http.get(f"{url}/download").content == content
-    assert [one["type"] for one in events()][-1:] == ["ArtifactRepaired"] or events()[0]["type"] == "ArtifactRepaired"
+    assert [one["type"] for one in events()] == ["ArtifactFoundCorrupt", "ArtifactRepaired"]
+
+
+def test_what_has_been_archived_for_long_is_deleted_unless_it_was_restored(
+    http: httpx.Client, registry_processes: RegistryProcesses, capsys: pytest.CaptureFixture[str], environment: None
+) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(["cleanup-archived", "--url", registry_processes.url, *arguments])
+        return int(ended.value.code or 0), capsys.readouterr().out
+
+    archived, restored, partly, active = (registered(http) for _ in range(4))
+    for one in (archived, restored):
+        http.post(f"/api/v1/models/{one}/archive")
+    http.post(f"/api/v1/models/{restored}/restore")
+    http.post(f"/api/v1/models/{partly}/versions")
+    http.post(f"/api/v1/models/{partly}/archive", json={"version": "v1.0"})
+
+    assert "is not set" in run()[1]
+    assert archived not in run("--days", "1")[1]
+    status, told = run("--days", "0")
+    assert status == 0 and "Nothing was deleted" in told
+    assert archived in told and f"{partly} v1.0" in told and restored not in told and active not in told
+    assert http.get(f"/api/v1/models/{archived}").status_code == 200
+
+    assert http.delete(f"/api/v1/models/{restored}?if_status=archived").json()["code"] == "other-status"
+    assert http.delete(f"/api/v1/models/{active}/versions/v1.0?if_status=archived").json()["code"] == "other-status"
+    assert http.delete(f"/api/v1/models/{active}?if_status=gone").status_code == 422
+    assert run("--days", "0", "--delete")[0] == 0
+    assert http.get(f"/api/v1/models/{archived}").status_code == 404
+    assert http.get(f"/api/v1/models/{partly}/versions/v1.0").status_code == 404
+    for one in (restored, partly, active):
+        assert http.get(f"/api/v1/models/{one}").status_code == 200
