@@ -119,7 +119,7 @@ class Operations:
                 receipt = await self._bus.execute(c.AttachFile(file, _parsed(version)), model_id, None, caller)
         except BlobMissing as error:
             raise BlobsUnavailable("The file was removed while it was recorded; send it again.") from error
-        if renewed and receipt.event_type is None:
+        if renewed and (receipt.event_type is None or receipt.replayed):
             mended = c.ReportRepair(ModelVersion.parse(receipt.version), file.checksum, "the file was uploaded again")
             done = await self._bus.execute(mended, model_id, None, replace(caller, key=None))
             receipt = replace(receipt, position=done.position)

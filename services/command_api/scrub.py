@@ -100,7 +100,7 @@ class Scrub:
             return
         if found.condition is not Condition.WHOLE:
             self._metrics.corrupt_blobs.labels("check").inc()
-        _LOG.error("the file of %s %s is %s: %s", model_id, version.number, found.condition, found.detail)
+            _LOG.error("the file of %s %s is %s: %s", model_id, version.number, found.condition, found.detail)
         await self._execute(_command(version.number, file.checksum, found), model_id)
 
 

@@ -5,6 +5,7 @@ Why it is so, and why it is safe: docs/decisions/0020-collecting-blobs.md.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tensorfleet.domain.errors import OutcomeUnknown, RegistryError
 
 CLAIM_SECONDS: Final = 900
 """A claim that is older counts no more: its process has died. Far longer than a command takes."""
+_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,9 @@ async def kept(store: Claims, checksums: Iterable[str]) -> AsyncIterator[None]:
     """
     claims: list[Claim] = []
     try:
-        for one in sorted(set(checksums)):
-            claims.append(await store.claim(one))
+        wanted = sorted(set(checksums))
+        for start in range(0, len(wanted), _AT_ONCE):
+            await _claim(store, wanted[start : start + _AT_ONCE], claims)
         yield
     except OutcomeUnknown:
         raise
@@ -54,6 +57,15 @@ async def kept(store: Claims, checksums: Iterable[str]) -> AsyncIterator[None]:
         _release(store, claims)
         raise
     _release(store, claims)
+
+
+async def _claim(store: Claims, checksums: Iterable[str], claims: list[Claim]) -> None:
+    """What could be claimed is in `claims`, also if one could not."""
+    outcomes = await asyncio.gather(*map(store.claim, checksums), return_exceptions=True)
+    claims.extend(one for one in outcomes if isinstance(one, Claim))
+    for one in outcomes:
+        if isinstance(one, BaseException):
+            raise one
 
 
 def _release(store: Claims, claims: Iterable[Claim]) -> None:

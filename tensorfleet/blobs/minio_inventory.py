@@ -61,11 +61,13 @@ class MinioInventory:
             if is_checksum(one.checksum):
                 yield one
 
-    async def leftovers(self) -> AsyncIterator[StoredObject]:
-        """What an upload that ended early, or a command whose process died, left behind."""
-        for prefix in (INCOMING, CLAIMS):
-            async for one in self._below(prefix):
-                yield one
+    def incoming(self) -> AsyncIterator[StoredObject]:
+        """Uploads whose name is not known yet."""
+        return self._below(INCOMING)
+
+    def marks(self) -> AsyncIterator[StoredObject]:
+        """Those of commands and of collectors."""
+        return self._below(CLAIMS)
 
     async def unfinished_uploads(self) -> list[UnfinishedUpload]:
         """MinIO lists none here: it removes them by itself, after a day."""

@@ -16,6 +16,8 @@ from tensorfleet.progress import Progress
 BATCH: Final = 100
 MOST_SECONDS: Final = CLAIM_SECONDS / 5
 """A mark is trusted this long by whoever set it, and five times as long by everyone else."""
+LEAST_PATIENCE_SECONDS: Final = 2 * CLAIM_SECONDS
+"""An upload that is under way is never taken for one that ended, however short the grace period."""
 _AT_ONCE: Final = 8
 _NO_MARK: Final = ""
 
@@ -95,10 +97,11 @@ class Collector:
         async for one in self._old(self._inventory.blobs(), self._grace_seconds):
             if not self._references.needed(one.checksum, self._horizon()):
                 (found.released if self._references.ever(one.checksum) else found.orphans).append(one)
-        patience = max(self._grace_seconds, 2 * CLAIM_SECONDS)
-        found.leftovers = [one async for one in self._old(self._inventory.leftovers(), patience)]
+        patience = max(self._grace_seconds, LEAST_PATIENCE_SECONDS)
+        found.leftovers = [one async for one in self._old(self._inventory.incoming(), patience)]
+        found.leftovers += [one async for one in self._old(self._inventory.marks(), LEAST_PATIENCE_SECONDS)]
         unfinished = await self._inventory.unfinished_uploads()
-        found.uploads = [one for one in unfinished if one.age_seconds > self._grace_seconds]
+        found.uploads = [one for one in unfinished if one.age_seconds > patience]
         return found
 
     async def remove(self, found: Collectable, progress: Progress) -> Collected:

@@ -6,11 +6,13 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import pytest
 
 from tensorfleet.blobs.claims import kept
+from tensorfleet.blobs.minio_inventory import MinioInventory
 from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.collection.collector import Collectable, Collector, require_own_bucket
 from tensorfleet.collection.references import References
@@ -96,7 +98,7 @@ def test_only_what_nothing_needs_goes(blob_store: MinioBlobStore) -> None:
         assert (done.blobs, done.spared) == (4, 0)
         kept_keys = {blob(contents[name]).checksum for name in names} - gone
         assert {one.checksum async for one in blob_store.inventory.blobs()} == kept_keys
-        assert [one async for one in blob_store.inventory.leftovers()] == [], "no mark stays"
+        assert [one async for one in blob_store.inventory.marks()] == []
 
     asyncio.run(scenario())
 
@@ -184,18 +186,27 @@ def test_uploads_and_collectors_race_and_no_event_is_left_without_its_blob(blob_
     asyncio.run(scenario())
 
 
-def test_unfinished_uploads_and_what_they_leave_go(blob_store: MinioBlobStore) -> None:
+def test_what_uploads_and_commands_that_died_left_behind_goes(blob_store: MinioBlobStore) -> None:
     async def scenario() -> None:
         client, bucket = blob_store._client, blob_store._bucket
         client.put_object(bucket, "incoming/dead", BytesIO(b"x"), 1)
-        client._create_multipart_upload(bucket, "incoming/cut", {})
-        found = await collector_of(blob_store, MemoryLog()).look()
-        assert [one.key for one in found.leftovers] == [], "a young one may be under way"
-        uploads = [one.key for one in await blob_store.inventory.unfinished_uploads()]
-        assert uploads in (["incoming/cut"], []), "MinIO lists none without their names, and removes them by itself"
-        assert [one.key for one in found.uploads] == uploads
-        await collector_of(blob_store, MemoryLog()).remove(found, Unwatched())
-        assert await blob_store.inventory.unfinished_uploads() == []
+        upload_id = client._create_multipart_upload(bucket, "incoming/cut", {})
+        client._upload_part(bucket, "incoming/cut", b"x" * 100, {}, upload_id, 1)
+        mark = (await blob_store.claim(await put(blob_store, b"x"))).key
+        references = References(MemoryLog(), CODEC)
+        young = await Collector(blob_store.inventory, references, 0.0).look()
+        assert (young.leftovers, young.uploads) == ([], []), "they may be under way"
+
+        tomorrow = MinioInventory(client, bucket, lambda: datetime.now(UTC) + timedelta(days=1))
+        listed = [one.key for one in await tomorrow.unfinished_uploads()]
+        assert listed in (["incoming/cut"], []), "MinIO lists none without their names, and removes them by itself"
+        collector = Collector(tomorrow, references, 3600.0)
+        found = await collector.look()
+        assert {one.key for one in found.leftovers} == {"incoming/dead", mark}
+        assert [one.key for one in found.uploads] == listed
+        assert (await collector.remove(found, Unwatched())).leftovers == 2 + len(listed)
+        again = await collector.look()
+        assert (again.leftovers, again.uploads) == ([], [])
 
     asyncio.run(scenario())
 

@@ -66,7 +66,7 @@ def test_a_full_disk_is_told_as_such_and_leaves_nothing(store: MinioBlobStore, s
             members = problem_members(refused.value)
             assert (members["status"], members["code"], members["retry_after"]) == (507, "storage-full", 60)
         assert [one async for one in store.inventory.blobs()] == []
-        assert [one async for one in store.inventory.leftovers()] == []
+        assert [one async for one in store.inventory.incoming()] == []
         small_disk.empty()
         for content in (small, large):
             assert (await store.put(chunks(content), expected_checksum=None, max_bytes=1 << 30)).size_bytes
