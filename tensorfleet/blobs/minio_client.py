@@ -24,6 +24,7 @@ _FULL = frozenset(
     {"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage", "StorageFull", "QuotaExceeded"}
 )
 _INSUFFICIENT_STORAGE = 507
+_ENOSPC = "no space left on device"  # MinIO passes it on in an InternalError when the disk fills up under a write
 
 
 class NoSuchBlob(Exception):
@@ -77,13 +78,13 @@ def translated() -> Iterator[None]:
     except S3Error as error:
         if error.code in _MISSING:
             raise NoSuchBlob from error
-        if error.code in _FULL or _status(error) == _INSUFFICIENT_STORAGE:
+        if _is_about_room(error):
             raise StorageFull("The blob store has no room left; nothing was stored.") from error
         raise BlobsUnavailable(f"The blob store refused a request: {error.code}.") from error
     except (MinioException, HTTPError, OSError) as error:
         raise BlobsUnavailable(f"The blob store does not answer: {type(error).__name__}.") from error
 
 
-def _status(error: S3Error) -> int | None:
-    """None if the error did not come with an answer."""
-    return getattr(error.response, "status", None)
+def _is_about_room(error: S3Error) -> bool:
+    status = getattr(error.response, "status", None)
+    return error.code in _FULL or status == _INSUFFICIENT_STORAGE or _ENOSPC in (error.message or "").lower()
