@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
-from services.command_api.partition import Partition, State
+from services.command_api.partition import State
 from tensorfleet.blobs.inspection import Condition, Inspection, inspect
 from tensorfleet.blobs.pace import Pace
 from tensorfleet.blobs.store import BlobStore
@@ -20,6 +20,7 @@ from tensorfleet.domain.errors import DependencyUnavailable, RegistryError
 from tensorfleet.domain.model import LiveModel, VersionState
 from tensorfleet.domain.names import MODEL_ID, partition_of
 from tensorfleet.domain.versions import ModelVersion
+from tensorfleet.events.fold import LogFold
 from tensorfleet.http.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
@@ -30,10 +31,19 @@ Execute = Callable[[c.Command, str], Awaitable[object]]
 """Carry out a command on the model of this id; RegistryError."""
 
 
+class ScrubbedPartition(Protocol):
+    """As `Partition`."""
+
+    @property
+    def state(self) -> State: ...
+    @property
+    def fold(self) -> LogFold: ...
+
+
 class Scrub:
     def __init__(
         self,
-        partitions: Sequence[Partition],
+        partitions: Sequence[ScrubbedPartition],
         blobs: BlobStore,
         suspects: Suspects,
         execute: Execute,
@@ -64,7 +74,7 @@ class Scrub:
                     await self._scrub(partition, model_id, pace)
             await asyncio.sleep(_REST_SECONDS)
 
-    async def _scrub(self, partition: Partition, model_id: str, pace: Pace) -> None:
+    async def _scrub(self, partition: ScrubbedPartition, model_id: str, pace: Pace) -> None:
         await asyncio.sleep(0)
         for version in _files(partition, model_id):
             if partition.state is not State.OWNING:
@@ -110,13 +120,13 @@ def _command(version: ModelVersion, checksum: str, found: Inspection) -> c.Comma
     return c.ReportCorruption(version, checksum, found.found, found.detail)
 
 
-def _model_ids(partition: Partition) -> Iterator[str]:
+def _model_ids(partition: ScrubbedPartition) -> Iterator[str]:
     if partition.state is State.OWNING:
         yield from partition.fold.models
         yield from partition.fold.packed
 
 
-def _files(partition: Partition, model_id: str) -> list[VersionState]:
+def _files(partition: ScrubbedPartition, model_id: str) -> list[VersionState]:
     """The versions of a live model that have a file."""
     model = partition.fold.peek(model_id)
     return [one for one in model.versions.values() if one.file] if isinstance(model, LiveModel) else []

@@ -155,3 +155,27 @@ def test_what_has_been_archived_for_long_is_deleted_unless_it_was_restored(
     assert http.get(f"/api/v1/models/{partly}/versions/v1.0").status_code == 404
     for one in (restored, partly, active):
         assert http.get(f"/api/v1/models/{one}").status_code == 200
+
+
+def test_a_deleted_model_comes_back_only_with_all_of_its_files(
+    http: httpx.Client, registry_processes: RegistryProcesses, minio: Minio
+) -> None:
+    bucket, contents = registry_processes.registry_id, [os.urandom(100) for _ in range(2)]
+    model_id = registered(http)
+    url = f"/api/v1/models/{model_id}"
+    http.post(f"{url}/upload", files={"file": ("m.bin", contents[0])})
+    http.post(f"{url}/versions")
+    http.post(f"{url}/upload", files={"file": ("m.bin", contents[1])})
+    assert http.delete(url).status_code == 200
+    key = f"sha256/{hashlib.sha256(contents[0]).hexdigest()}"
+    minio.remove_object(bucket, key)
+    refused = http.post(f"{url}/restore")
+    assert (refused.status_code, refused.json()["code"]) == (409, "blobs-gone")
+    minio.put_object(bucket, key, BytesIO(contents[0]), 100)
+    assert http.post(f"{url}/restore").status_code == 200
+    assert http.get(f"{url}/download", params={"version": "v1.0"}).content == contents[0]
+
+    def marks() -> list[Any]:
+        return list(minio.list_objects(bucket, "claim-", recursive=True))
+
+    wait_for(lambda: not marks())

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
@@ -17,7 +18,7 @@ from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.collection.collector import Collectable, Collector, require_own_bucket
 from tensorfleet.collection.references import References
 from tensorfleet.domain import commands as c
-from tensorfleet.domain.errors import BlobMissing, CollectionRefused
+from tensorfleet.domain.errors import BlobMissing, CollectionRefused, LogUnavailable, OutcomeUnknown
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.events.stored import OffsetRange, StoredRecord
 from tensorfleet.progress import Unwatched
@@ -228,5 +229,35 @@ def test_nothing_is_collected_where_it_is_not_certain_what_is_needed(blob_store:
         log.raw(model_id_of("m").encode(), b"can't be read")
         with pytest.raises(CollectionRefused, match="parked"):
             await collector_of(blob_store, log).look()
+
+    asyncio.run(scenario())
+
+
+def test_a_claim_stays_only_where_the_command_may_still_get_into_the_log(blob_store: MinioBlobStore) -> None:
+    async def scenario() -> None:
+        checksum = await put(blob_store, b"x")
+
+        async def marks() -> list[str]:
+            return [one.key async for one in blob_store.inventory.marks()]
+
+        for error in (None, LogUnavailable("not sent")):
+            with pytest.raises(LogUnavailable) if error else nullcontext():
+                async with kept(blob_store, [checksum]):
+                    assert len(await marks()) == 1
+                    if error is not None:
+                        raise error
+            async with asyncio.timeout(10):
+                while await marks():
+                    await asyncio.sleep(0.01)
+        with pytest.raises(BlobMissing):
+            async with kept(blob_store, [checksum, blob(b"absent").checksum]):
+                pass
+        async with asyncio.timeout(10):
+            while await marks():
+                await asyncio.sleep(0.01)
+        with pytest.raises(OutcomeUnknown):
+            async with kept(blob_store, [checksum]):
+                raise OutcomeUnknown("it may be in the log")
+        assert await blob_store.inventory.condemn(checksum) is None
 
     asyncio.run(scenario())
