@@ -51,7 +51,7 @@ def _patience(method: str, headers: Mapping[str, str]) -> float:
     given = {name.lower(): value for name, value in headers.items()}
     if "x-amz-copy-source" in given:
         return COPY_SECONDS
-    if method in ("HEAD", "GET") or (method == "PUT" and given.get("content-length") == "0"):
+    if method in ("HEAD", "GET") or (method == "PUT" and given.get("content-length", "0") == "0"):
         return ANSWER_SECONDS
     return REMOVAL_SECONDS if method == "DELETE" else DATA_SECONDS
 

@@ -40,7 +40,10 @@ def verify(registry: RegistryOption = None, rate: RateOption = None) -> None:
         files = list(references.live())
 
         async def check() -> list[str]:
-            damaged = await verify_blobs(store, files, bytes_per_second, progress)
+            found = await verify_blobs(store, files, bytes_per_second, progress)
+            await asyncio.to_thread(references.catch_up)  # what was deleted meanwhile may be gone
+            left = {(one.model_id, one.version) for one in references.live()}
+            damaged = [one for one in found if (one.reference.model_id, one.reference.version) in left]
             bad = {(one.reference.model_id, one.reference.version) for one in damaged}
             changed = [one for one in files if ((one.model_id, one.version) in bad) != one.marked_corrupt]
             await report(store.suspects, changed)
