@@ -17,7 +17,7 @@ from tensorfleet.domain.errors import BlobsUnavailable, StorageFull
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 3.0
-REMOVAL_SECONDS = 10.0
+SMALL_WRITE_SECONDS = 15.0
 DATA_SECONDS = 60.0
 COPY_SECONDS = 900.0
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
@@ -35,9 +35,9 @@ class NoSuchBlob(Exception):
 class _TimedPool(PoolManager):
     """Each kind of request with its own patience: minio-py has one timeout for all of them.
 
-    Requests that MinIO answers from its index, empty objects, and the first byte of a read, take ANSWER_SECONDS at
-    most. With one retry, a server that hangs is noticed within 8 seconds. A DELETE is sent once: one that is carried
-    out late, after the answer to its repetition, could meet a blob that was stored anew.
+    Requests that MinIO answers from its index, and the first byte of a read, take ANSWER_SECONDS at most. With one
+    retry, a server that hangs is noticed within 8 seconds. A DELETE is sent once: one that is carried out late, after
+    the answer to its repetition, could meet a blob that was stored anew.
     """
 
     def urlopen(self, method: str, url: str, redirect: bool = True, **kw: Any) -> BaseHTTPResponse:  # type: ignore[override]
@@ -51,9 +51,10 @@ def _patience(method: str, headers: Mapping[str, str]) -> float:
     given = {name.lower(): value for name, value in headers.items()}
     if "x-amz-copy-source" in given:
         return COPY_SECONDS
-    if method in ("HEAD", "GET") or (method == "PUT" and given.get("content-length", "0") == "0"):
+    if method in ("HEAD", "GET"):
         return ANSWER_SECONDS
-    return REMOVAL_SECONDS if method == "DELETE" else DATA_SECONDS
+    writes_little = method == "DELETE" or (method == "PUT" and given.get("content-length", "0") == "0")
+    return SMALL_WRITE_SECONDS if writes_little else DATA_SECONDS
 
 
 def connect(endpoint: str, access_key: str, secret_key: str, *, secure: bool, region: str, connections: int) -> Minio:
