@@ -83,7 +83,7 @@ async def main(settings: QuerySettings) -> None:
         queries = query_routes(
             reads=reads,
             blobs=blobs,
-            damage=DamageReports(blobs.suspects, metrics),
+            damage=DamageReports(blobs, blobs.suspects, metrics),
             downloads=KafkaDownloadLog(download_producer, topics, Codec(catalogue), _now, metrics),
             waiter=watch,
             records=RecordLookup(settings.kafka, topics.log, client_id),

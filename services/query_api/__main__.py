@@ -60,7 +60,7 @@ async def main(settings: QuerySettings) -> None:
         routes = query_routes(
             reads=reads,
             blobs=blobs,
-            damage=DamageReports(blobs.suspects, metrics),
+            damage=DamageReports(blobs, blobs.suspects, metrics),
             downloads=KafkaDownloadLog(producer, topics, Codec(catalogue), _now, metrics),
             waiter=watch,
             records=RecordLookup(settings.kafka, topics.log, client_id),

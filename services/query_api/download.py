@@ -106,13 +106,17 @@ def download_routes(
             headers |= {"Content-Length": str(part.length), "Content-Range": part.content_range}
             status = 206
         counter = _counter(log, wanted, getattr(request.state, "actor", ANONYMOUS)) if part.start == 0 else Uncounted()
-        transfer = Transfer(counter, lambda: damage.found(wanted.suspect), timeout_seconds)
+        transfer = Transfer(counter, lambda error: damage.failed(wanted.suspect, error), timeout_seconds)
         whole = part.length == wanted.size  # a part of a file has no checksum of its own
         try:
             reader = await blobs.open(wanted.checksum, part.start, part.length, verified=whole)
-            return await transfer.begin(reader, status, headers)
         except BlobMissing as error:
+            await damage.failed(wanted.suspect, error)
             raise _missing(wanted) from error
+        except BlobsUnavailable as error:
+            await damage.failed(wanted.suspect, error)
+            raise
+        return await transfer.begin(reader, status, headers)
 
     @router.head("/{model_id}/download", **_docs("head_file", "The headers of a download; counts as none"))
     async def head(request: Request, model_id: str) -> Response:

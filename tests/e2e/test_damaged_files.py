@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from minio import Minio
 
+from devstack.stack import NativeStack
 from tensorfleet.cli.__main__ import main
 from tests.processes import RegistryProcesses
 from tests.servers import Servers
@@ -122,6 +124,26 @@ def test_a_damaged_file_is_not_given_out_is_recorded_and_is_mended_by_uploading_
     assert again.status_code == 200, again.text
     assert http.get(f"{url}/download").content == content
     assert [one["type"] for one in events()] == ["ArtifactFoundCorrupt", "ArtifactRepaired"]
+
+
+def test_a_bit_that_rots_on_the_disk_of_the_store_is_recorded_by_a_download(
+    http: httpx.Client, registry_processes: RegistryProcesses, stack: Servers
+) -> None:
+    if not isinstance(stack, NativeStack):
+        pytest.skip("the disk of a container is out of reach")
+    model_id, content = registered(http), os.urandom(5 * MIB)
+    url = f"/api/v1/models/{model_id}"
+    assert http.post(f"{url}/upload", files={"file": ("m.bin", content)}).status_code == 201
+    bucket = stack.directory / "minio" / "data" / registry_processes.registry_id
+    (part,) = (bucket / "sha256" / hashlib.sha256(content).hexdigest()).glob("*/part.1")
+    with part.open("r+b") as file:
+        file.seek(3 * MIB)
+        byte = file.read(1)
+        file.seek(3 * MIB)
+        file.write(bytes([byte[0] ^ 1]))
+    with contextlib.suppress(httpx.RemoteProtocolError):  # cut short
+        assert http.get(f"{url}/download").status_code == 503
+    wait_for(lambda: any(e["type"] == "ArtifactFoundCorrupt" for e in http.get(f"{url}/history").json()["events"]))
 
 
 def test_what_has_been_archived_for_long_is_deleted_unless_it_was_restored(

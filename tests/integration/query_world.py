@@ -368,7 +368,7 @@ def _serving(one: World, mongodb_url: str, database: str, settings: dict[str, An
                 "reads": ReadModels(live),
                 "blobs": one.blobs,
                 "downloads": one.downloads,
-                "damage": DamageReports(one.suspects, one.metrics),
+                "damage": DamageReports(one.blobs, one.suspects, one.metrics),
                 "waiter": watch,
                 "records": NoRecords(),
                 "catalogue": Catalogue(),

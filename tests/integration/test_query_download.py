@@ -171,6 +171,7 @@ def test_a_file_that_the_blob_store_lost_is_503(registry: World, method: str) ->
     registry.blobs.contents.clear()
     assert registry.get(path, method).status == 503
     assert registry.downloads.recorded == []
+    assert len(registry.suspects.reported) == (1 if method == "GET" else 0)
 
 
 @pytest.mark.parametrize(
