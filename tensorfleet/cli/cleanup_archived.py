@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tensorfleet.cli.command_api import RegistryUrlOption, delete_archived
+from tensorfleet.cli.command_api import ApiKeyOption, RegistryUrlOption, delete_archived
 from tensorfleet.cli.environment import RegistryOption, log_reader, log_settings
 from tensorfleet.cli.progress import shown_progress
 from tensorfleet.collection.archives import Archived, Archives
@@ -29,6 +29,7 @@ def cleanup(
     days: DaysOption = None,
     delete: Annotated[bool, typer.Option("--delete", help="Delete it; without this, only tell what would go.")] = False,
     url: RegistryUrlOption = "http://localhost:8084",
+    api_key: ApiKeyOption = "",
     registry: RegistryOption = None,
 ) -> None:
     """Delete models, and versions of the other models, that have been archived for so many days. Off without days.
@@ -48,7 +49,7 @@ def cleanup(
         outcome = "would be deleted"
         if delete:
             try:
-                outcome = f"deleted by the event at {delete_archived(url, one.model_id, one.version)}"
+                outcome = f"deleted by the event at {delete_archived(url, one.model_id, one.version, api_key)}"
             except Rejected as error:
                 outcome, refused = error.detail, refused + 1
         typer.echo(f"{_described(one)}  {outcome}")
