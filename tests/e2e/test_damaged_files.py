@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import time
+import uuid
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -45,7 +46,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def registered(http: httpx.Client) -> str:
-    return str(http.post("/api/v1/models", json={"algorithm": "svm"}).json()["model_id"])
+    """Under a name that no deleted model had: its versions would go on from those."""
+    return str(http.post("/api/v1/models", json={"algorithm": "svm", "name": uuid.uuid4().hex}).json()["model_id"])
 
 
 def uploads_ended(http: httpx.Client) -> int:
@@ -185,17 +187,19 @@ def test_a_deleted_model_comes_back_only_with_all_of_its_files(
     bucket, contents = registry_processes.registry_id, [os.urandom(100) for _ in range(2)]
     model_id = registered(http)
     url = f"/api/v1/models/{model_id}"
-    http.post(f"{url}/upload", files={"file": ("m.bin", contents[0])})
-    http.post(f"{url}/versions")
-    http.post(f"{url}/upload", files={"file": ("m.bin", contents[1])})
+    for content in contents:
+        assert http.post(f"{url}/versions", json={}).status_code == 201
+        assert http.post(f"{url}/upload", files={"file": ("m.bin", content)}).status_code == 201
     assert http.delete(url).status_code == 200
     key = f"sha256/{hashlib.sha256(contents[0]).hexdigest()}"
     minio.remove_object(bucket, key)
     refused = http.post(f"{url}/restore")
     assert (refused.status_code, refused.json()["code"]) == (409, "blobs-gone")
     minio.put_object(bucket, key, BytesIO(contents[0]), 100)
-    assert http.post(f"{url}/restore").status_code == 200
-    assert http.get(f"{url}/download", params={"version": "v1.0"}).content == contents[0]
+    restored = http.post(f"{url}/restore")
+    assert restored.status_code == 200, restored.text
+    download = http.get(f"{url}/download", params={"version": "v1.1"})
+    assert (download.status_code, download.content) == (200, contents[0]), download.text
 
     def marks() -> list[Any]:
         return list(minio.list_objects(bucket, "claim-", recursive=True))
