@@ -7,10 +7,10 @@ MINUTES ?= 30
 INSTANCES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset test lint bench faults mutants lock
+.PHONY: help install up down status logs reset test test-s3 lint bench faults mutants lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## the Python environment, and the servers in the cache of the user
 	@$(BIN)/python -m devstack install
@@ -33,6 +33,9 @@ reset: $(STAMP) ## stop everything and delete all data (asks first)
 test: lint ## lint, then all tests on servers of their own
 	@$(BIN)/python -m devstack install --test-tools
 	$(BIN)/python -m pytest tests
+
+test-s3: $(STAMP) ## the tests of blobs on an S3 server that is not MinIO (compiles versitygw the first time: 2 minutes)
+	TEST_S3=versitygw $(BIN)/python -m pytest tests/integration/test_blobs.py tests/integration/test_collection.py
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -25,6 +25,7 @@ from benchmarks import (
     replay,
     scanner,
     two_instances,
+    verified_download,
     visibility,
 )
 from benchmarks.table import Row, render
@@ -45,6 +46,7 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "lists": lists.measure,
     "past": past.measure,
     "files": files.measure,
+    "verified_download": verified_download.measure,
     "event_streams": event_streams.measure,
     "compression": compression.measure,
     "scanner": scanner.measure,

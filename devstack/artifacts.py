@@ -18,6 +18,7 @@ KAFKA = "4.2.1"
 MONGODB = "6.0.5"
 MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
 COMPOSE_PARSER = "v2.16.2"
+VERSITYGW = "v1.8.0"
 
 Say = Callable[[str], None]
 
@@ -95,6 +96,12 @@ def build_compose_parser(folder: Path, say: Say) -> None:
     _go_install(module, "compose-parser", "15 s", folder, say)
 
 
+def build_versitygw(folder: Path, say: Say) -> None:
+    """bin/versitygw, an S3 server that shares no code with MinIO: `make test-s3` runs the tests of blobs on it."""
+    module = f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}"
+    _go_install(module, "versitygw", "2 minutes on two cores", folder, say)
+
+
 def _go_install(module: str, name: str, usually: str, folder: Path, say: Say) -> None:
     """Private Go caches: some 2 GB, so removed after success; kept after a failure, to shorten a retry."""
     go = require_tool("go", name, "the Go tool chain, 1.24 or newer")
@@ -120,3 +127,4 @@ SERVERS = (
     Artifact("mongodb", MONGODB, build_mongodb),
 )
 TEST_TOOLS = (Artifact("compose-parser", COMPOSE_PARSER, build_compose_parser),)
+SECOND_S3 = Artifact("versitygw", VERSITYGW, build_versitygw)

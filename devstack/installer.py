@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.artifacts import SERVERS, TEST_TOOLS, Artifact
+from devstack.artifacts import SECOND_S3, SERVERS, TEST_TOOLS, Artifact
 from devstack.cache import cache_directory, install_once
 from devstack.errors import DevstackError, InstallError
 
@@ -37,6 +37,11 @@ def install_servers() -> None:
 def install_compose_parser() -> Path:
     """The program that checks docker-compose.yml."""
     return install(TEST_TOOLS)["compose-parser"] / "bin" / "cmd"
+
+
+def install_versitygw() -> Path:
+    """The S3 server that `make test-s3` uses instead of MinIO."""
+    return install([SECOND_S3])["versitygw"] / "bin" / "versitygw"
 
 
 def install(artifacts: Sequence[Artifact]) -> dict[str, Path]:

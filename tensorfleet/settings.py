@@ -16,15 +16,16 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _KAFKA_OWN = {"KAFKA_BOOTSTRAP_SERVERS"}
 
 
-def _bytes(text: Any) -> Any:
+def parse_bytes(text: Any) -> int:
+    """A size like 500MB in bytes; ValueError."""
     match = re.fullmatch(r"\s*([0-9]{1,9})\s*([KMGT]?B?)\s*", str(text).upper())
     if match is None or match[2] not in _UNITS:
         raise ValueError("is not a size like 500MB or 1GB")
     return int(match[1]) * _UNITS[match[2]]
 
 
-ByteSize = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
-ByteRoom = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
+ByteSize = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
+ByteRoom = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0)]
 
 
 class LogSettings(BaseSettings):
@@ -58,6 +59,7 @@ class BlobSettings(BaseSettings):
     minio_secret_key: SecretStr
     minio_bucket: str = "models"
     minio_secure: bool = False
+    blob_grace_hours: float = Field(default=168, ge=0)
 
 
 class ReadModelSettings(BaseSettings):
@@ -78,6 +80,7 @@ class Settings(LogSettings, BlobSettings, ReadModelSettings):
     max_page_size: int = Field(default=100, ge=1, le=1000)
     download_timeout: int = Field(default=600, ge=1)
     command_timeout: float = Field(default=9.5, gt=0)
+    blob_scrub_bytes_per_second: ByteSize | None = None
     snapshot_every: int = Field(default=50_000, ge=1)
     projection_wait: float = Field(default=2.0, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -13,6 +13,7 @@ from tensorfleet.domain.evolution import evolve
 from tensorfleet.domain.guard import NO_HASH
 from tensorfleet.domain.model import INITIAL, Model
 from tensorfleet.domain.names import model_id_of
+from tensorfleet.domain.versions import FIRST, ModelVersion
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed
@@ -28,6 +29,14 @@ def registration(name: str = NAME, **fields: object) -> c.RegisterModel:
 
 def blob(content: bytes = b"x", filename: str = "m.pkl") -> e.BlobFile:
     return e.BlobFile(len(content), hashlib.sha256(content).hexdigest(), "pickle", filename)
+
+
+def scan_of(
+    file: e.BlobFile, verdict: e.ScanVerdict = e.ScanVerdict.DANGEROUS, *, version: ModelVersion = FIRST, rules: int = 1
+) -> c.RecordScan:
+    found = (e.ScanFinding(e.Severity.DANGEROUS, "gadget", "data.pkl@12", "os.system"),)
+    findings = found if verdict is e.ScanVerdict.DANGEROUS else ()
+    return c.RecordScan(version, file.checksum, verdict, "pickle", findings, f"tensorfleet {rules}")
 
 
 def given(*commands: c.Command, model_id: str = MODEL_ID) -> Model:

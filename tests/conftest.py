@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from hypothesis import settings
 
 from tensorfleet.blobs.minio_store import MinioBlobStore
 from tests.processes import RegistryProcesses
+from tests.second_s3 import S3, second_s3
 from tests.servers import Servers, fresh_servers
 
 settings.register_profile("registry", deadline=None)
@@ -28,13 +30,22 @@ def mongodb_url(stack: Servers) -> str:
     return stack.mongodb_url
 
 
+@pytest.fixture(scope="session")
+def s3(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """MinIO; for `make test-s3` versitygw, and no other server runs."""
+    if os.environ.get("TEST_S3") == "versitygw":
+        with second_s3(tmp_path_factory.mktemp("versitygw")) as other:
+            yield other
+        return
+    stack: Servers = request.getfixturevalue("stack")
+    yield S3(stack.minio_endpoint, stack.minio_access_key, stack.minio_secret_key)
+
+
 @pytest.fixture
-def blob_store(stack: Servers) -> Iterator[MinioBlobStore]:
+def blob_store(s3: S3) -> Iterator[MinioBlobStore]:
     import asyncio
 
-    store = MinioBlobStore.connect(
-        stack.minio_endpoint, stack.minio_access_key, stack.minio_secret_key, f"b{uuid.uuid4().hex}", False
-    )
+    store = MinioBlobStore.connect(s3.endpoint, s3.access_key, s3.secret_key, f"b{uuid.uuid4().hex}", False)
     asyncio.run(store.ensure_bucket())
     yield store
     store.close()

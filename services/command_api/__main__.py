@@ -53,8 +53,20 @@ async def main(settings: Settings) -> None:
         producer = LoopProducer(configuration.producer(settings.kafka, client_id))
         stack.push_async_callback(producer.close)
         await blobs.ensure_bucket()
+        await blobs.inventory.sign(topics.registry, identity.of(topics.log))
         commands = await stack.enter_async_context(
-            command_side(settings, identity, catalogue, producer, blobs, blobs.snapshots, watch, metrics, lifeline)
+            command_side(
+                settings,
+                identity,
+                catalogue,
+                producer,
+                blobs,
+                blobs.suspects,
+                blobs.snapshots,
+                watch,
+                metrics,
+                lifeline,
+            )
         )
         lag = ProjectionLag(commands.bus, watch)
         lifeline.spawn(lag.run())

@@ -11,7 +11,7 @@ from typing import Any
 
 from services.command_api.forwarding import Forwarder, OwnerUnreachable, too_late
 from services.command_api.memory import CommandMemory
-from services.command_api.partition import Partition
+from services.command_api.partition import Partition, State
 from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission
 from tensorfleet.domain import names
 from tensorfleet.domain.commands import Command, UpdateModel
@@ -97,6 +97,11 @@ class CommandBus:
     def model_as_folded(self, model_id: str) -> Model:
         """The model as far as this instance has read: a hint."""
         return self._partition(model_id).fold.model(model_id)
+
+    def require_caught_up(self, model_id: str) -> None:
+        """LogUnavailable while this instance still reads what was in the model's partition when it started."""
+        if self._partition(model_id).state is State.REPLAYING:
+            raise LogUnavailable("This instance has not read the log yet.")
 
     def is_live(self, model_id: str) -> bool:
         """Whether the name is taken, as far as is folded: a hint, not a decision."""

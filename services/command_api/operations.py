@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from services.command_api import forms as f
 from services.command_api.bus import Caller, CommandBus
 from services.command_api.submission import CommandKey, Receipt
+from tensorfleet.blobs.claims import kept
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import names
-from tensorfleet.domain.errors import BlobsGone, InvalidCommand, ModelParked, NameTaken
-from tensorfleet.domain.events import BlobFile
+from tensorfleet.domain.errors import BlobMissing, BlobsGone, BlobsUnavailable, InvalidCommand, ModelParked, NameTaken
+from tensorfleet.domain.events import BlobFile, Status
 from tensorfleet.domain.model import DeletedModel, LiveModel
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.http.times import microseconds, parse_time
@@ -106,8 +107,22 @@ class Operations:
             download_url=f"/api/v1/models/{model_id}/download?version={receipt.version}",
         )
 
-    async def attach_file(self, model_id: str, version: str | None, file: BlobFile, caller: Caller) -> Answer:
-        receipt = await self._bus.execute(c.AttachFile(file, _parsed(version)), model_id, None, caller)
+    async def attach_file(
+        self, model_id: str, version: str | None, file: BlobFile, caller: Caller, *, renewed: bool
+    ) -> Answer:
+        """The blob was stored before. It may be an old one that nothing refers to: it is claimed, so that it stays.
+
+        `renewed`: it was stored anew in the place of a damaged one; if it is the version's, that is mended now.
+        """
+        try:
+            async with kept(self._blobs, [file.checksum]):
+                receipt = await self._bus.execute(c.AttachFile(file, _parsed(version)), model_id, None, caller)
+        except BlobMissing as error:
+            raise BlobsUnavailable("The file was removed while it was recorded; send it again.") from error
+        if renewed and (receipt.event_type is None or receipt.replayed):
+            mended = c.ReportRepair(ModelVersion.parse(receipt.version), file.checksum, "the file was uploaded again")
+            done = await self._bus.execute(mended, model_id, None, replace(caller, key=None))
+            receipt = replace(receipt, position=done.position)
         stored = receipt.file or file
         members = {
             "size_bytes": stored.size_bytes,
@@ -118,6 +133,14 @@ class Operations:
         fresh = receipt.event_type is not None
         message = "File uploaded successfully" if fresh else "The version already has this file"
         return self._answer(receipt, message, status=201 if fresh else 200, version=receipt.version, file=members)
+
+    def is_marked_corrupt(self, model_id: str, version: str | None) -> bool:
+        """Whether the log says that the file of the version, by default the newest, is damaged."""
+        model, number = self._bus.model_as_folded(model_id), _parsed(version)
+        if not isinstance(model, LiveModel):
+            return False
+        wanted = model.newest if number is None else model.versions.get(number)
+        return wanted is not None and wanted.corrupt
 
     async def check_upload(self, model_id: str, version: str | None) -> str | None:
         """The model's name, if it is known here; ModelNotFound or VersionNotFound before a byte is taken."""
@@ -139,26 +162,30 @@ class Operations:
         return self._answer(receipt, "Model archived", status_now=receipt.status)
 
     async def restore(self, model_id: str, form: f.TargetForm, caller: Caller) -> Answer:
-        await self._check_blobs(model_id)
-        receipt = await self._bus.execute(c.RestoreModel(_parsed(form.version)), model_id, None, caller)
+        try:
+            async with kept(self._blobs, self._files_to_restore(model_id)):
+                receipt = await self._bus.execute(c.RestoreModel(_parsed(form.version)), model_id, None, caller)
+        except BlobMissing as error:
+            raise BlobsGone("The model can't be restored: files of it are gone from storage.") from error
         return self._answer(receipt, "Model restored", status_now=receipt.status)
 
-    async def _check_blobs(self, model_id: str) -> None:
-        """A deleted model comes back only with all of its files. What this instance has not read, the owner judges."""
+    def _files_to_restore(self, model_id: str) -> list[str]:
+        """A deleted model comes back only with all its files. LogUnavailable until this instance has read the log."""
+        self._bus.require_caught_up(model_id)
         model = self._bus.model_as_folded(model_id)
-        if isinstance(model, DeletedModel):
-            files = {one.file.checksum for one in model.was.versions.values() if one.file}
-            for checksum in files:
-                if await self._blobs.size(checksum) is None:
-                    raise BlobsGone("The model can't be restored: files of it are gone from storage.")
+        if not isinstance(model, DeletedModel):
+            return []
+        return [one.file.checksum for one in model.was.versions.values() if one.file]
 
-    async def delete(self, model_id: str, caller: Caller) -> Answer:
-        receipt = await self._bus.execute(c.DeleteModel(), model_id, None, caller)
+    async def delete(self, model_id: str, caller: Caller, if_status: Status | None = None) -> Answer:
+        receipt = await self._bus.execute(c.DeleteModel(if_status), model_id, None, caller)
         members = {"success": True, "message": "Model deleted successfully", "deleted_id": model_id}
         return Answer(200, members, receipt)
 
-    async def delete_version(self, model_id: str, version: str, caller: Caller) -> Answer:
-        command = c.DeleteVersion(ModelVersion.parse(version))
+    async def delete_version(
+        self, model_id: str, version: str, caller: Caller, if_status: Status | None = None
+    ) -> Answer:
+        command = c.DeleteVersion(ModelVersion.parse(version), if_status)
         receipt = await self._bus.execute(command, model_id, None, caller)
         members = {
             "success": True,

@@ -16,6 +16,7 @@ from services.command_api.bus import Caller
 from services.command_api.operations import Answer, Operations
 from services.command_api.submission import CommandKey
 from tensorfleet.domain.errors import InvalidCommand, RegistryError
+from tensorfleet.domain.events import Status
 from tensorfleet.events.envelope import Position
 from tensorfleet.http.json import json_response, read_command
 from tensorfleet.http.openapi import command_docs
@@ -24,6 +25,8 @@ from tensorfleet.http.query_parameters import Parameter, QueryParameters
 
 _PREFIX = "/api/v1/models"
 _VERSION = Parameter("version", "As v1.0", {"type": "string"})
+_STATUSES = [str(one) for one in Status]
+_IF_STATUS = Parameter("if_status", "Only if it has this status", {"type": "string", "enum": _STATUSES})
 
 
 class ProjectionWait(Protocol):
@@ -102,6 +105,11 @@ def version_parameter(request: Request) -> str | None:
     return QueryParameters.of(request, [_VERSION]).text("version")
 
 
+def _if_status(request: Request) -> Status | None:
+    given = QueryParameters.of(request, [_IF_STATUS]).choice("if_status", _STATUSES)
+    return None if given is None else Status(given)
+
+
 def no_parameters(request: Request) -> None:
     QueryParameters.of(request, [])
 
@@ -171,17 +179,22 @@ def command_routes(http: CommandHttp) -> APIRouter:
         answer = operations.report_metrics(model_id, form, caller_of(request, body))
         return await http.respond(request, answer)
 
-    @router.delete("/{model_id}", **command_docs("delete_model", "Delete a model", None))
+    @router.delete(
+        "/{model_id}", **command_docs("delete_model", "Delete a model", None, parameters=[_IF_STATUS.documentation])
+    )
     async def delete(request: Request, model_id: str) -> Response:
-        no_parameters(request)
+        wanted = _if_status(request)
         _, body = await read_command(request, f.EmptyForm, empty_is=b"{}")
-        return await http.respond(request, operations.delete(model_id, caller_of(request, body)))
+        return await http.respond(request, operations.delete(model_id, caller_of(request, body), wanted))
 
-    @router.delete("/{model_id}/versions/{version}", **command_docs("delete_version", "Delete a version", None))
+    @router.delete(
+        "/{model_id}/versions/{version}",
+        **command_docs("delete_version", "Delete a version", None, parameters=[_IF_STATUS.documentation]),
+    )
     async def delete_version(request: Request, model_id: str, version: str) -> Response:
-        no_parameters(request)
+        wanted = _if_status(request)
         _, body = await read_command(request, f.EmptyForm, empty_is=b"{}")
-        answer = operations.delete_version(model_id, version, caller_of(request, body))
+        answer = operations.delete_version(model_id, version, caller_of(request, body), wanted)
         return await http.respond(request, answer)
 
     return router

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import uuid_utils
 from fastapi import APIRouter
 
-from services.command_api.bus import CommandBus
+from services.command_api.bus import Caller, CommandBus
 from services.command_api.dead_letters import dead_letter_routes
 from services.command_api.forwarding import Forwarder, forwarding_routes, forwarding_token
 from services.command_api.log import KafkaLog
@@ -21,9 +21,11 @@ from services.command_api.memory import CommandMemory
 from services.command_api.operations import Operations
 from services.command_api.partition import Partition
 from services.command_api.routes import CommandHttp, ProjectionWait, command_routes
+from services.command_api.scrub import Scrub
 from services.command_api.snapshots import Snapshots
 from services.command_api.upload import upload_routes
 from tensorfleet.blobs.store import BlobStore
+from tensorfleet.blobs.suspects import Suspects
 from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
@@ -74,6 +76,7 @@ async def command_side(
     catalogue: Catalogue,
     producer: LoopProducer,
     blobs: BlobStore,
+    suspects: Suspects,
     snapshot_store: SnapshotStore,
     projection: ProjectionWait,
     metrics: Metrics,
@@ -139,6 +142,16 @@ async def command_side(
     membership.start()
     lifeline.spawn(log_watch.run(fail))
     lifeline.spawn(snapshots.run(partitions, memory))
+    scrub = Scrub(
+        partitions,
+        blobs,
+        suspects,
+        lambda command, model_id: bus.execute(command, model_id, None, Caller("registry")),
+        metrics,
+    )
+    lifeline.spawn(scrub.look_into_suspects())
+    if settings.blob_scrub_bytes_per_second is not None:
+        lifeline.spawn(scrub.go_round(settings.blob_scrub_bytes_per_second))
     try:
         routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size)
         internal = forwarding_routes(partitions, token)

@@ -40,10 +40,11 @@ def upload_routes(http: CommandHttp, blobs: BlobStore, max_file_bytes: int) -> A
         name = await http.operations.check_upload(model_id, version)
         incoming = await _incoming(request)
         filename = safe_filename(incoming.filename or "") or safe_filename(f"{name or 'model'}.bin") or "model.bin"
-        stored = await blobs.put(incoming.chunks, expected_checksum=expected, max_bytes=max_file_bytes)
+        renew = http.operations.is_marked_corrupt(model_id, version)
+        stored = await blobs.put(incoming.chunks, expected_checksum=expected, max_bytes=max_file_bytes, renew=renew)
         file = BlobFile(stored.size_bytes, stored.checksum, format_of(filename), filename)
         caller = caller_of(request, hashlib.sha256(f"{stored.checksum}/{filename}".encode()).digest())
-        return await http.respond(request, http.operations.attach_file(model_id, version, file, caller))
+        return await http.respond(request, http.operations.attach_file(model_id, version, file, caller, renewed=renew))
 
     return router
 

@@ -10,6 +10,7 @@ from services.command_api.health import ProjectionLag
 from services.command_api.service import command_side
 from services.gateway.health import gateway_health
 from services.query_api.app import query_routes
+from services.query_api.damage import DamageReports
 from services.query_api.download_log import KafkaDownloadLog
 from services.query_api.event_feed import event_feed
 from services.query_api.settings import QuerySettings
@@ -65,12 +66,25 @@ async def main(settings: QuerySettings) -> None:
         download_producer = LoopProducer(configuration.patient_producer(settings.kafka, client_id))
         stack.push_async_callback(download_producer.close)
         await blobs.ensure_bucket()
+        await blobs.inventory.sign(topics.registry, identity.of(topics.log))
         commands = await stack.enter_async_context(
-            command_side(settings, identity, catalogue, producer, blobs, blobs.snapshots, watch, metrics, lifeline)
+            command_side(
+                settings,
+                identity,
+                catalogue,
+                producer,
+                blobs,
+                blobs.suspects,
+                blobs.snapshots,
+                watch,
+                metrics,
+                lifeline,
+            )
         )
         queries = query_routes(
             reads=reads,
             blobs=blobs,
+            damage=DamageReports(blobs, blobs.suspects, metrics),
             downloads=KafkaDownloadLog(download_producer, topics, Codec(catalogue), _now, metrics),
             waiter=watch,
             records=RecordLookup(settings.kafka, topics.log, client_id),

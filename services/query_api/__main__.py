@@ -7,6 +7,7 @@ import time
 from contextlib import AsyncExitStack
 
 from services.query_api.app import query_routes
+from services.query_api.damage import DamageReports
 from services.query_api.download_log import KafkaDownloadLog
 from services.query_api.event_feed import event_feed
 from services.query_api.health import query_health
@@ -60,6 +61,7 @@ async def main(settings: QuerySettings) -> None:
         routes = query_routes(
             reads=reads,
             blobs=blobs,
+            damage=DamageReports(blobs, blobs.suspects, metrics),
             downloads=KafkaDownloadLog(producer, topics, Codec(catalogue), _now, metrics),
             waiter=watch,
             records=RecordLookup(settings.kafka, topics.log, client_id),

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from services.query_api.as_of import Views
 from services.query_api.comparison import comparison_routes
 from services.query_api.cursors import Cursors
+from services.query_api.damage import DamageReports
 from services.query_api.download import download_routes
 from services.query_api.download_series import download_series_routes
 from services.query_api.gate import ReadGate
@@ -52,6 +53,7 @@ def query_routes(
     *,
     reads: ReadModels,
     blobs: BlobStore,
+    damage: DamageReports,
     downloads: DownloadLog,
     waiter: PositionWaiter,
     records: Records,
@@ -81,7 +83,7 @@ def query_routes(
             history,
             metrics,
             verification_routes(gate, reads, records, cursors, Codec(catalogue), topics.partitions),
-            download_routes(gate, reads, blobs, downloads, download_timeout_seconds),
+            download_routes(gate, reads, blobs, downloads, damage, download_timeout_seconds),
             download_series_routes(gate, reads, clock),
             schema_routes(catalogue, topics),
         ),

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from services.query_api.damage import DamageReports
 from services.query_api.gate import VERSION, ReadGate, docs, version_of
 from services.query_api.lookups import live_model, live_version, newest_with_file
 from services.query_api.ports import DownloadLog
@@ -17,6 +18,7 @@ from services.query_api.ranges import NotSatisfiable, Part, requested_part
 from services.query_api.transfer import Transfer, Uncounted
 from tensorfleet.blobs.filenames import content_disposition, safe_filename
 from tensorfleet.blobs.store import BlobStore
+from tensorfleet.blobs.suspects import Suspect
 from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, FileNotFound
 from tensorfleet.domain.events import Status
 from tensorfleet.http.conditional import REVALIDATE, is_unchanged, range_still_applies
@@ -45,6 +47,10 @@ class Download:
     def etag(self) -> str:
         return f'"{self.checksum}"'
 
+    @property
+    def suspect(self) -> Suspect:
+        return Suspect(self.checksum, self.model["_id"], self.version["version"])
+
     def headers(self) -> dict[str, str]:
         headers = {
             "Content-Type": "application/octet-stream",
@@ -70,7 +76,12 @@ class Download:
 
 
 def download_routes(
-    gate: ReadGate, reads: ReadModels, blobs: BlobStore, log: DownloadLog, timeout_seconds: float
+    gate: ReadGate,
+    reads: ReadModels,
+    blobs: BlobStore,
+    log: DownloadLog,
+    damage: DamageReports,
+    timeout_seconds: float,
 ) -> APIRouter:
     router = APIRouter(prefix="/api/v1/models", tags=["files"])
 
@@ -95,11 +106,17 @@ def download_routes(
             headers |= {"Content-Length": str(part.length), "Content-Range": part.content_range}
             status = 206
         counter = _counter(log, wanted, getattr(request.state, "actor", ANONYMOUS)) if part.start == 0 else Uncounted()
-        transfer = Transfer(counter, timeout_seconds)
+        transfer = Transfer(counter, lambda error: damage.failed(wanted.suspect, error), timeout_seconds)
+        whole = part.length == wanted.size  # a part of a file has no checksum of its own
         try:
-            return await transfer.begin(await blobs.open(wanted.checksum, part.start, part.length), status, headers)
+            reader = await blobs.open(wanted.checksum, part.start, part.length, verified=whole)
         except BlobMissing as error:
+            await damage.failed(wanted.suspect, error)
             raise _missing(wanted) from error
+        except BlobsUnavailable as error:
+            await damage.failed(wanted.suspect, error)
+            raise
+        return await transfer.begin(reader, status, headers)
 
     @router.head("/{model_id}/download", **_docs("head_file", "The headers of a download; counts as none"))
     async def head(request: Request, model_id: str) -> Response:

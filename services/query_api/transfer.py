@@ -10,10 +10,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tensorfleet.blobs.store import BlobReader
-from tensorfleet.domain.errors import DependencyUnavailable
+from tensorfleet.domain.errors import BlobsUnavailable, DependencyUnavailable
 
 logger = logging.getLogger(__name__)
 Count = Callable[[], Awaitable[None]]
+Failed = Callable[[BlobsUnavailable], Awaitable[None]]
+"""Called when the bytes of the blob can't be had, or turn out not to be those of the blob."""
 
 
 class Uncounted:
@@ -24,8 +26,9 @@ class Uncounted:
 
 
 class Transfer:
-    def __init__(self, count: Count, timeout_seconds: float) -> None:
+    def __init__(self, count: Count, failed: Failed, timeout_seconds: float) -> None:
         self._count = count
+        self._failed = failed
         self._timeout_seconds = timeout_seconds
 
     async def begin(self, reader: BlobReader, status: int, headers: dict[str, str]) -> Response:
@@ -35,12 +38,15 @@ class Transfer:
             second = await anext(reader, None) if first is not None else None
             if second is None:
                 await self._count()
-        except BaseException:
+        except BaseException as error:
             await reader.aclose()
+            if isinstance(error, BlobsUnavailable):
+                await self._failed(error)
             raise
         if first is None or second is None:
             return Response(first or b"", status, headers)
-        return _Streamed(self._chunks(first, second, reader), status, headers, reader, self._timeout_seconds)
+        chunks = self._chunks(first, second, reader)
+        return _Streamed(chunks, status, headers, reader, self._failed, self._timeout_seconds)
 
     async def _chunks(self, first: bytes, second: bytes, reader: BlobReader) -> AsyncIterator[bytes]:
         """One chunk is always held back, so that the last is known to be the last."""
@@ -62,10 +68,12 @@ class _Streamed(StreamingResponse):
         status: int,
         headers: dict[str, str],
         reader: BlobReader,
+        failed: Failed,
         timeout_seconds: float,
     ) -> None:
         super().__init__(chunks, status, headers)
         self._reader = reader
+        self._failed = failed
         self._timeout_seconds = timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,5 +83,7 @@ class _Streamed(StreamingResponse):
                 await super().__call__(scope, receive, send)
         except (DependencyUnavailable, TimeoutError) as error:
             logger.warning("A download was cut short: %s", error or "it took too long")
+            if isinstance(error, BlobsUnavailable):
+                await self._failed(error)
         finally:
             await self._reader.aclose()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tensorfleet.blobs.pace import Pace
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, BlobUnreadable
 
@@ -20,30 +21,38 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`detail` says what is wrong with a blob that is CORRUPT."""
+    """`detail` says what is wrong with a blob that is not WHOLE; `found` is the SHA-256 of what could be read."""
 
     condition: Condition
     detail: str = ""
+    found: str | None = None
 
 
-async def inspect(store: BlobStore, checksum: str, size_bytes: int) -> Inspection:
+MISSING = Inspection(Condition.MISSING, "it is not stored")
+
+
+async def inspect(store: BlobStore, checksum: str, size_bytes: int, pace: Pace | None = None) -> Inspection:
     """Read a whole blob and compare it. BlobsUnavailable if the store, and not only this blob, does not answer."""
     sha256 = hashlib.sha256()
     try:
         stored_bytes = await store.size(checksum)
         if stored_bytes is None:
-            return Inspection(Condition.MISSING)
-        if stored_bytes != size_bytes:
-            return Inspection(Condition.CORRUPT, f"it has {stored_bytes} bytes and should have {size_bytes}")
-        async for chunk in contents(store, checksum, size_bytes):
+            return MISSING
+        async for chunk in contents(store, checksum, stored_bytes):
             await asyncio.to_thread(sha256.update, chunk)
+            if pace is not None:
+                await pace.took(len(chunk))
     except BlobMissing:
-        return Inspection(Condition.MISSING)
+        return MISSING
     except BlobUnreadable as error:
         return Inspection(Condition.CORRUPT, error.detail)
-    if sha256.hexdigest() != checksum:
-        return Inspection(Condition.CORRUPT, f"its SHA-256 is {sha256.hexdigest()}")
-    return Inspection(Condition.WHOLE)
+    found = sha256.hexdigest()
+    if stored_bytes != size_bytes:
+        detail = f"it has {stored_bytes} bytes and should have {size_bytes}"
+        return Inspection(Condition.CORRUPT, detail, found)
+    if found != checksum:
+        return Inspection(Condition.CORRUPT, f"its SHA-256 is {found}", found)
+    return Inspection(Condition.WHOLE, found=found)
 
 
 async def contents(store: BlobStore, checksum: str, size_bytes: int) -> AsyncIterator[bytes]:

@@ -13,13 +13,19 @@ from minio.error import MinioException, S3Error
 from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
-from tensorfleet.domain.errors import BlobsUnavailable
+from tensorfleet.domain.errors import BlobsUnavailable, StorageFull
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 3.0
+SMALL_WRITE_SECONDS = 15.0
 DATA_SECONDS = 60.0
 COPY_SECONDS = 900.0
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
+_FULL = frozenset(
+    {"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage", "StorageFull", "QuotaExceeded"}
+)
+_INSUFFICIENT_STORAGE = 507
+_ENOSPC = "no space left on device"  # MinIO passes it on in an InternalError when the disk fills up under a write
 
 
 class NoSuchBlob(Exception):
@@ -30,18 +36,25 @@ class _TimedPool(PoolManager):
     """Each kind of request with its own patience: minio-py has one timeout for all of them.
 
     Requests that MinIO answers from its index, and the first byte of a read, take ANSWER_SECONDS at most. With one
-    retry, a server that hangs is noticed within 8 seconds.
+    retry, a server that hangs is noticed within 8 seconds. A DELETE is sent once: one that is carried out late, after
+    the answer to its repetition, could meet a blob that was stored anew.
     """
 
     def urlopen(self, method: str, url: str, redirect: bool = True, **kw: Any) -> BaseHTTPResponse:  # type: ignore[override]
         kw.setdefault("timeout", Timeout(connect=CONNECT_SECONDS, read=_patience(method, kw.get("headers") or {})))
+        if method == "DELETE":
+            kw.setdefault("retries", Retry(total=0))
         return super().urlopen(method, url, redirect, **kw)
 
 
 def _patience(method: str, headers: Mapping[str, str]) -> float:
+    given = {name.lower(): value for name, value in headers.items()}
+    if "x-amz-copy-source" in given:
+        return COPY_SECONDS
     if method in ("HEAD", "GET"):
         return ANSWER_SECONDS
-    return COPY_SECONDS if any(name.lower() == "x-amz-copy-source" for name in headers) else DATA_SECONDS
+    writes_little = method == "DELETE" or (method == "PUT" and given.get("content-length", "0") == "0")
+    return SMALL_WRITE_SECONDS if writes_little else DATA_SECONDS
 
 
 def connect(endpoint: str, access_key: str, secret_key: str, *, secure: bool, region: str, connections: int) -> Minio:
@@ -64,12 +77,19 @@ def be_patient(response: BaseHTTPResponse) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """NoSuchBlob for a missing object, BlobsUnavailable for whatever else goes wrong between MinIO and here."""
+    """NoSuchBlob for a missing object, StorageFull, BlobsUnavailable for whatever else goes wrong on the way."""
     try:
         yield
     except S3Error as error:
         if error.code in _MISSING:
             raise NoSuchBlob from error
+        if _is_about_room(error):
+            raise StorageFull("The blob store has no room left; nothing was stored.") from error
         raise BlobsUnavailable(f"The blob store refused a request: {error.code}.") from error
     except (MinioException, HTTPError, OSError) as error:
         raise BlobsUnavailable(f"The blob store does not answer: {type(error).__name__}.") from error
+
+
+def _is_about_room(error: S3Error) -> bool:
+    status = getattr(error.response, "status", None)
+    return error.code in _FULL or status == _INSUFFICIENT_STORAGE or _ENOSPC in (error.message or "").lower()

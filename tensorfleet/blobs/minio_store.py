@@ -19,9 +19,13 @@ from urllib3 import BaseHTTPResponse
 
 from tensorfleet.blobs import minio_client
 from tensorfleet.blobs.checksums import is_checksum
+from tensorfleet.blobs.claims import Claim
 from tensorfleet.blobs.intake import Intake
+from tensorfleet.blobs.minio_claims import MinioMarks
 from tensorfleet.blobs.minio_client import NoSuchBlob, translated
+from tensorfleet.blobs.minio_inventory import MinioInventory
 from tensorfleet.blobs.minio_reader import MinioReader, close_response
+from tensorfleet.blobs.minio_suspects import MinioSuspects
 from tensorfleet.blobs.pipe import Pipe, PipeBroken
 from tensorfleet.blobs.snapshots import MinioSnapshots
 from tensorfleet.blobs.store import StoredBlob
@@ -31,6 +35,8 @@ SMALL_BYTES = 8 * 1024 * 1024
 PART_BYTES = 16 * 1024 * 1024
 UNREAD_BLOCKS = 16
 AVAILABLE_SECONDS = 2.0
+COLLECTOR_SECONDS = 5.0
+COLLECTOR_POLL_SECONDS = 0.02
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
@@ -48,6 +54,7 @@ class MinioBlobStore:
     def __init__(self, client: Minio, bucket: str, *, calls: int = 16, uploads: int = 16) -> None:
         self._client = client
         self._bucket = bucket
+        self._marks = MinioMarks(client, bucket)
         self._calls = ThreadPoolExecutor(calls, thread_name_prefix="blobs-call")
         self._uploads = ThreadPoolExecutor(uploads, thread_name_prefix="blobs-upload")
         self._hashing = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="blobs-hash")
@@ -64,6 +71,15 @@ class MinioBlobStore:
     def snapshots(self) -> MinioSnapshots:
         """In the same bucket."""
         return MinioSnapshots(self._client, self._bucket)
+
+    @property
+    def inventory(self) -> MinioInventory:
+        return MinioInventory(self._client, self._bucket)
+
+    @property
+    def suspects(self) -> MinioSuspects:
+        """In the same bucket."""
+        return MinioSuspects(self._client, self._bucket)
 
     def close(self) -> None:
         """End the threads; uploads under way must have ended."""
@@ -86,22 +102,45 @@ class MinioBlobStore:
             return None
         return cast(int, answer.size)
 
-    async def open(self, checksum: str, start: int, length: int) -> MinioReader:
+    async def claim(self, checksum: str) -> Claim:
+        """A Claims: waits for a collector that is about to remove the blob, and only then looks whether it is there."""
+        claim = Claim(checksum, await self._call(self._marks.put_use, checksum))
+        try:
+            async with asyncio.timeout(COLLECTOR_SECONDS):
+                while await self._call(self._marks.is_being_dropped, checksum, claim.key):  # noqa: ASYNC110
+                    await asyncio.sleep(COLLECTOR_POLL_SECONDS)
+            if await self.size(checksum) is None:
+                raise BlobMissing(checksum)
+        except TimeoutError:
+            self.release(claim)
+            raise BlobsUnavailable(f"The stored file sha256:{checksum} is being removed; send it again.") from None
+        except BaseException:
+            self.release(claim)
+            raise
+        return claim
+
+    def release(self, claim: Claim) -> None:
+        self._calls.submit(self._marks.remove_quietly, claim.key)
+
+    async def open(self, checksum: str, start: int, length: int, *, verified: bool = False) -> MinioReader:
+        expected = checksum if verified else None
         if length == 0:
             if await self.size(checksum) is None:
                 raise BlobMissing(checksum)
-            return MinioReader(None, 0, self._calls)
+            return MinioReader(None, 0, self._calls, expected=expected, hashing=self._hashing)
         opening = self._calls.submit(self._get, _key(checksum), start, length)
         try:
             response = await asyncio.wrap_future(opening)
-            return MinioReader(response, length, self._calls)
+            return MinioReader(response, length, self._calls, expected=expected, hashing=self._hashing)
         except NoSuchBlob:
             raise BlobMissing(checksum) from None
         except asyncio.CancelledError:
             opening.add_done_callback(_close_unused)
             raise
 
-    async def put(self, chunks: AsyncIterator[bytes], *, expected_checksum: str | None, max_bytes: int) -> StoredBlob:
+    async def put(
+        self, chunks: AsyncIterator[bytes], *, expected_checksum: str | None, max_bytes: int, renew: bool = False
+    ) -> StoredBlob:
         intake = Intake(chunks, max_bytes, self._hashing)
         head: list[bytes] = []
         async with aclosing(intake.blocks()) as blocks:
@@ -110,24 +149,24 @@ class MinioBlobStore:
                 if intake.size_bytes > SMALL_BYTES:
                     break
             else:
-                return await self._put_small(intake, head, expected_checksum)
+                return await self._put_small(intake, head, expected_checksum, renew)
             del block
             if expected_checksum is None:
-                return await self._put_unnamed(intake, head, blocks)
-            return await self._put_named(intake, head, blocks, expected_checksum)
+                return await self._put_unnamed(intake, head, blocks, renew)
+            return await self._put_named(intake, head, blocks, expected_checksum, renew)
 
-    async def _put_small(self, intake: Intake, content: list[bytes], expected: str | None) -> StoredBlob:
+    async def _put_small(self, intake: Intake, content: list[bytes], expected: str | None, renew: bool) -> StoredBlob:
         checksum = await intake.checksum(expected)
-        there = await self.size(checksum) == intake.size_bytes
+        there = not renew and await self.size(checksum) == intake.size_bytes
         if not there:
             await self._call(self._put_bytes, _key(checksum), content, intake.size_bytes)
         return StoredBlob(checksum, intake.size_bytes, there)
 
     async def _put_named(
-        self, intake: Intake, head: list[bytes], rest: AsyncIterator[bytes], expected: str
+        self, intake: Intake, head: list[bytes], rest: AsyncIterator[bytes], expected: str, renew: bool
     ) -> StoredBlob:
         """The name is announced: stream straight to it. MinIO shows an object only once its last part is confirmed."""
-        stored_bytes = await self.size(expected)
+        stored_bytes = None if renew else await self.size(expected)
         if stored_bytes is None:
             await self._stream(_key(expected), intake, head, rest, expected)
             return StoredBlob(expected, intake.size_bytes, already_there=False)
@@ -139,7 +178,9 @@ class MinioBlobStore:
             raise BlobsUnavailable(f"The stored file sha256:{expected} is damaged: it has {stored_bytes} bytes.")
         return StoredBlob(expected, intake.size_bytes, already_there=True)
 
-    async def _put_unnamed(self, intake: Intake, head: list[bytes], rest: AsyncIterator[bytes]) -> StoredBlob:
+    async def _put_unnamed(
+        self, intake: Intake, head: list[bytes], rest: AsyncIterator[bytes], renew: bool
+    ) -> StoredBlob:
         """The name is known only at the end: stream beside it, then let MinIO copy."""
         if not await self._call(self._client.bucket_exists, self._bucket):
             raise BlobsUnavailable(f"The blob store has no bucket {self._bucket!r}.")
@@ -147,7 +188,7 @@ class MinioBlobStore:
         try:
             await self._stream(incoming, intake, head, rest, None)
             checksum = await intake.checksum(None)
-            there = await self.size(checksum) == intake.size_bytes
+            there = not renew and await self.size(checksum) == intake.size_bytes
             if not there:
                 source = ComposeSource(self._bucket, incoming)
                 await self._call(self._client.compose_object, self._bucket, _key(checksum), [source])

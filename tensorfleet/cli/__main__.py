@@ -17,12 +17,15 @@ from tensorfleet.cli.adopt_log import adopt_log
 from tensorfleet.cli.audit_export import export
 from tensorfleet.cli.audit_verify import verify as audit_verify
 from tensorfleet.cli.backup import backup
+from tensorfleet.cli.cleanup_archived import cleanup
+from tensorfleet.cli.collect_blobs import collect
 from tensorfleet.cli.dead_letters import app as dead_letters
 from tensorfleet.cli.rebuild import rebuild
 from tensorfleet.cli.restore import restore
 from tensorfleet.cli.rollback import rollback
 from tensorfleet.cli.scan import scan
 from tensorfleet.cli.verify import verify
+from tensorfleet.cli.verify_blobs import verify as verify_blobs
 from tensorfleet.domain.errors import BackupInvalid, RegistryError
 
 app = typer.Typer(
@@ -44,6 +47,9 @@ app.command("adopt-log")(adopt_log)
 app.command("rebuild")(rebuild)
 app.command("rollback")(rollback)
 app.command("scan")(scan)
+app.command("verify-blobs")(verify_blobs)
+app.command("collect-blobs")(collect)
+app.command("cleanup-archived")(cleanup)
 
 _POLITE: Final = 10
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tensorfleet.domain.events import BlobFile, Status
+from tensorfleet.domain.events import BlobFile, ScanFinding, ScanVerdict, Status
 from tensorfleet.domain.versions import ModelVersion
 
 Json = Any
@@ -84,12 +84,17 @@ class RestoreModel:
 
 @dataclass(frozen=True, slots=True)
 class DeleteModel:
-    pass
+    """`if_status`: only if it has this one."""
+
+    if_status: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteVersion:
+    """`if_status`: only if the version has this one."""
+
     version: ModelVersion
+    if_status: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,47 @@ class ReportMetrics:
     version: ModelVersion | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordScan:
+    """What a scanner says of the version's file. `checksum`: 64 hex digits, of what it read."""
+
+    version: ModelVersion
+    checksum: str
+    verdict: ScanVerdict
+    format: str
+    findings: tuple[ScanFinding, ...]
+    scanner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseArtifact:
+    """Let the version's file be downloaded although its verdict is not good."""
+
+    version: ModelVersion
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportCorruption:
+    """`found`: the checksum of what is stored under the file's name, 64 hex digits; None if nothing is."""
+
+    version: ModelVersion
+    checksum: str
+    found: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRepair:
+    """What is stored was read to its end, and is the version's file."""
+
+    version: ModelVersion
+    checksum: str
+    detail: str
+
+
+ArtifactCommand = RecordScan | ReleaseArtifact | ReportCorruption | ReportRepair
+
 Command = (
     RegisterModel
     | UpdateModel
@@ -125,4 +171,5 @@ Command = (
     | DeleteVersion
     | DiscardParkedRecords
     | ReportMetrics
+    | ArtifactCommand
 )

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, assert_never
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
 from tensorfleet.domain import limits
+from tensorfleet.domain.artifacts import decide_artifact
 from tensorfleet.domain.errors import (
     FieldError,
     InvalidCommand,
@@ -16,6 +17,7 @@ from tensorfleet.domain.errors import (
     ModelNotFound,
     NameTaken,
     NothingParked,
+    OtherStatus,
     VersionHasFile,
     VersionNotFound,
 )
@@ -56,11 +58,14 @@ def decide(command: c.Command, model: Model, model_id: str) -> e.Event | None:
         case c.RestoreModel():
             return _restore(command, model, model_id)
         case c.DeleteModel():
+            _require_status(command.if_status, model.status)
             return e.ModelDeleted()
         case c.DeleteVersion():
             return _delete_version(command, model, model_id)
         case c.ReportMetrics():
             return _report_metrics(command, model, model_id)
+        case c.RecordScan() | c.ReleaseArtifact() | c.ReportCorruption() | c.ReportRepair():
+            return decide_artifact(command, _version(model, model_id, command.version), model_id)
         case _:
             assert_never(command)
 
@@ -175,8 +180,13 @@ def _restore(command: c.RestoreModel, model: LiveModel, model_id: str) -> e.Even
     return e.ModelRestored(_text(command.version), undeleted=False)
 
 
+def _require_status(wanted: e.Status | None, present: e.Status) -> None:
+    if wanted is not None and wanted is not present:
+        raise OtherStatus(f"Its status is {present}, not {wanted}.")
+
+
 def _delete_version(command: c.DeleteVersion, model: LiveModel, model_id: str) -> e.Event:
-    _version(model, model_id, command.version)
+    _require_status(command.if_status, _version(model, model_id, command.version).status)
     left = {number: version for number, version in model.versions.items() if number != command.version}
     if not left:
         raise LastVersion(model_id, str(command.version))

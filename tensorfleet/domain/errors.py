@@ -6,6 +6,9 @@ RegistryError
 ├── Rejected                  the model's state forbids it
 │   ├── NameTaken
 │   ├── VersionHasFile
+│   ├── OtherFile             what is reported is about another file than the version has
+│   ├── NothingToRelease
+│   ├── OtherStatus           what was to be done only to something archived, say, which it is not
 │   ├── LastVersion
 │   ├── BlobsGone
 │   ├── CommandStillRunning
@@ -32,7 +35,9 @@ RegistryError
 │   ├── OutcomeUnknown
 │   ├── ReadModelsUnavailable
 │   └── BlobsUnavailable
-│       └── BlobUnreadable    the store answers, but does not give out this blob
+│       ├── BlobUnreadable    the store answers, but does not give out this blob
+│       ├── BlobCorrupt       what the store gives out is not what the blob's checksum says
+│       └── StorageFull       the store has no room for what it is sent
 └── Fatal                     the process can't go on and says why
     ├── TopicMismatch
     ├── LogLost
@@ -40,6 +45,7 @@ RegistryError
     ├── CheckpointTaken
     ├── BackupInvalid         a backup is not what its manifest says
     ├── BackupRefused         what is copied would be mixed with something else that is there
+    ├── CollectionRefused     it is not certain which blobs something refers to
     ├── GenerationsBusy       another process makes or switches generations of the read models
     └── NoSuchGeneration      there is none to go back to
 
@@ -122,6 +128,26 @@ class VersionHasFile(Rejected):
             "Create a new version for the new file."
         )
         self.model_id = model_id
+
+
+class OtherFile(Rejected):
+    code = "other-file"
+
+    def __init__(self, model_id: str, version: str) -> None:
+        super().__init__(f"Version {version} has a file with another checksum.")
+        self.model_id = model_id
+
+
+class NothingToRelease(Rejected):
+    code = "nothing-to-release"
+
+    def __init__(self, model_id: str, version: str) -> None:
+        super().__init__(f"No verdict keeps the file of version {version} from being downloaded.")
+        self.model_id = model_id
+
+
+class OtherStatus(Rejected):
+    code = "other-status"
 
 
 class LastVersion(Rejected):
@@ -286,6 +312,22 @@ class BlobUnreadable(BlobsUnavailable):
     code = "blob-unreadable"
 
 
+class BlobCorrupt(BlobsUnavailable):
+    """`checksum` is 64 hex digits: what the bytes should have."""
+
+    code = "blob-corrupt"
+    retry_after_seconds = 60
+
+    def __init__(self, checksum: str) -> None:
+        super().__init__(f"The stored file sha256:{checksum} is damaged, and is not given out.")
+        self.checksum = checksum
+
+
+class StorageFull(BlobsUnavailable):
+    code = "storage-full"
+    retry_after_seconds = 60
+
+
 class Fatal(RegistryError):
     code = "fatal"
 
@@ -316,6 +358,10 @@ class BackupInvalid(Fatal):
 
 class BackupRefused(Fatal):
     code = "backup-refused"
+
+
+class CollectionRefused(Fatal):
+    code = "collection-refused"
 
 
 class GenerationsBusy(Fatal):

@@ -26,6 +26,34 @@ class BlobFile:
     filename: str
 
 
+class ScanVerdict(StrEnum):
+    """SAFE: all was read, and nothing found. UNSCANNED: nothing was found in what was read, which was not all."""
+
+    SAFE = "safe"
+    SUSPICIOUS = "suspicious"
+    DANGEROUS = "dangerous"
+    UNSCANNED = "unscanned"
+
+
+class Severity(StrEnum):
+    """What a finding does to the verdict; a NOTE does nothing."""
+
+    NOTE = "note"
+    UNSCANNED = "unscanned"
+    SUSPICIOUS = "suspicious"
+    DANGEROUS = "dangerous"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFinding:
+    """`code` is stable, of a closed set; `where` is the path within archives, and after an @ the offset in bytes."""
+
+    severity: Severity
+    code: str
+    where: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRegistered:
     version: str
@@ -140,6 +168,46 @@ class ParkedRecordsDiscarded:
 
 
 @dataclass(frozen=True, slots=True)
+class ArtifactScanned:
+    """The version's file was judged. `format`: what it is by its bytes. `scanner`: name and version of the rules."""
+
+    version: str
+    checksum: str
+    verdict: ScanVerdict
+    format: str
+    findings: tuple[ScanFinding, ...]
+    scanner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactReleased:
+    """The version's file may be downloaded whatever its verdict says, for as long as the verdict stays the same."""
+
+    version: str
+    checksum: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFoundCorrupt:
+    """What is stored is not the version's file any more. `found`: the checksum of what is; None if nothing is."""
+
+    version: str
+    checksum: str
+    found: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRepaired:
+    """What is stored is the version's file again."""
+
+    version: str
+    checksum: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDownloaded:
     version: str
     algorithm: str
@@ -158,5 +226,9 @@ Event = (
     | ModelVersionDeleted
     | MetricsReported
     | ParkedRecordsDiscarded
+    | ArtifactScanned
+    | ArtifactReleased
+    | ArtifactFoundCorrupt
+    | ArtifactRepaired
 )
 """What the decider emits. ModelDownloaded is a fact too, but no decision: anyone may download."""

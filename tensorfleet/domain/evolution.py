@@ -8,7 +8,15 @@ from typing import Any, assert_never
 
 from tensorfleet.domain import events as e
 from tensorfleet.domain.fitting import Standing, require_fit
-from tensorfleet.domain.model import DeletedModel, Deprecation, LiveModel, Model, NeverRegistered, VersionState
+from tensorfleet.domain.model import (
+    DeletedModel,
+    Deprecation,
+    LiveModel,
+    Model,
+    NeverRegistered,
+    ScanState,
+    VersionState,
+)
 from tensorfleet.domain.versions import ModelVersion
 
 _STANDINGS: Mapping[type[Model], Standing] = {
@@ -80,7 +88,11 @@ def _evolve_live(
     | e.ModelRestored
     | e.ModelDeleted
     | e.ModelVersionDeleted
-    | e.MetricsReported,
+    | e.MetricsReported
+    | e.ArtifactScanned
+    | e.ArtifactReleased
+    | e.ArtifactFoundCorrupt
+    | e.ArtifactRepaired,
 ) -> Model:
     match event:
         case e.ModelUpdated():
@@ -104,6 +116,14 @@ def _evolve_live(
             return replace(model, versions=left)
         case e.MetricsReported():
             return model
+        case e.ArtifactScanned():
+            return _with_version(model, event.version, scan=_scanned(model, event))
+        case e.ArtifactReleased():
+            return _with_version(model, event.version, scan=_released(model, event))
+        case e.ArtifactFoundCorrupt():
+            return _with_version(model, event.version, corrupt=True)
+        case e.ArtifactRepaired():
+            return _with_version(model, event.version, corrupt=False)
         case _:
             assert_never(event)
 
@@ -139,6 +159,18 @@ def _versioned(model: LiveModel, event: e.ModelVersioned) -> LiveModel:
     )
     model = _with_model_fields(model, event)
     return replace(model, versions={**model.versions, number: version}, highest=number)
+
+
+def _scanned(model: LiveModel, event: e.ArtifactScanned) -> ScanState:
+    """A release ends with another verdict than the one that was released."""
+    before = model.versions[ModelVersion.parse(event.version)].scan
+    released = before is not None and before.released and before.verdict is event.verdict
+    return ScanState(event.verdict, event.scanner, released)
+
+
+def _released(model: LiveModel, event: e.ArtifactReleased) -> ScanState | None:
+    before = model.versions[ModelVersion.parse(event.version)].scan
+    return None if before is None else replace(before, released=True)
 
 
 def _with_model_fields(model: LiveModel, event: e.ModelUpdated | e.ModelVersioned) -> LiveModel:

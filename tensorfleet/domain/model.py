@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tensorfleet.domain.events import BlobFile, Status
+from tensorfleet.domain.events import BlobFile, ScanVerdict, Status
 from tensorfleet.domain.versions import ModelVersion
 
 Json = Any
@@ -19,7 +19,18 @@ class Deprecation:
 
 
 @dataclass(frozen=True, slots=True)
+class ScanState:
+    """The newest verdict on a file. `released`: an admin lets it be downloaded all the same."""
+
+    verdict: ScanVerdict
+    scanner: str
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
 class VersionState:
+    """`scan` is None until there is a verdict. `corrupt`: what is stored is not the file any more."""
+
     number: ModelVersion
     parent: ModelVersion | None
     status: Status
@@ -28,6 +39,8 @@ class VersionState:
     metrics: Mapping[str, int | float]
     dataset_info: Mapping[str, Json]
     file: BlobFile | None
+    scan: ScanState | None = None
+    corrupt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import fields
+from enum import StrEnum
 from operator import itemgetter
 from typing import Any, Final
 
@@ -37,6 +38,10 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
         e.ModelDownloaded,
         e.MetricsReported,
         e.ParkedRecordsDiscarded,
+        e.ArtifactScanned,
+        e.ArtifactReleased,
+        e.ArtifactFoundCorrupt,
+        e.ArtifactRepaired,
         OwnershipClaimed,
     )
 }
@@ -134,6 +139,9 @@ class Codec:
                 "metrics": newest.metrics,
                 "dataset_info": orjson.dumps(newest.dataset_info).decode(),
                 "file": _plain("file", newest.file),
+                "scan_verdict": str(newest.scan.verdict) if newest.scan else None,
+                "released": newest.scan is not None and newest.scan.released,
+                "corrupt": newest.corrupt,
             },
             "versions": [str(number) for number in sorted(model.versions)],
         }
@@ -189,10 +197,17 @@ def _plain(name: str, value: Any) -> Any:
                 "format": value.format,
                 "filename": value.filename,
             }
-        case e.Status():
+        case e.ScanFinding():
+            return {
+                "severity": str(value.severity),
+                "code": value.code,
+                "where": value.where,
+                "text": value.text,
+            }
+        case StrEnum():
             return str(value)
         case tuple():
-            return list(value)
+            return [_plain("", one) for one in value]
         case _:
             return value
 
@@ -233,6 +248,10 @@ _RICH: Final[dict[str, Callable[[Any], Any]]] = {
     "status": e.Status,
     "version_status": e.Status,
     "tags": tuple,
+    "verdict": e.ScanVerdict,
+    "findings": lambda findings: tuple(
+        e.ScanFinding(e.Severity(one["severity"]), one["code"], one["where"], one["text"]) for one in findings
+    ),
 }
 _CONVERSIONS: Final = {
     one: [(name, _RICH[name]) for name in names if name in _RICH] for one, names in _FIELD_NAMES.items()

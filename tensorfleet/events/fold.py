@@ -86,6 +86,11 @@ class LogFold:
             self.models[model_id] = unpack(packed)
         return self.models.get(model_id, INITIAL)
 
+    def peek(self, model_id: str) -> Model:
+        """As `model`, for whoever looks at all of them: what is packed stays so."""
+        packed = self.packed.get(model_id)
+        return self.models.get(model_id, INITIAL) if packed is None else unpack(packed)
+
     def state(self) -> FoldState:
         """A copy that stays as it is while the fold goes on."""
         return FoldState(

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from tensorfleet.domain.events import BlobFile, Status
-from tensorfleet.domain.model import DeletedModel, Deprecation, LiveModel, Model, VersionState
+from tensorfleet.domain.events import BlobFile, ScanVerdict, Status
+from tensorfleet.domain.model import DeletedModel, Deprecation, LiveModel, Model, ScanState, VersionState
 from tensorfleet.domain.versions import ModelVersion
 
 _LIVE, _DELETED = "live", "deleted"
@@ -46,7 +46,7 @@ def _live(model: LiveModel) -> list[Any]:
 
 
 def _version(one: VersionState) -> list[Any]:
-    file = one.file
+    file, scan = one.file, one.scan
     return [
         str(one.number),
         None if one.parent is None else str(one.parent),
@@ -56,6 +56,8 @@ def _version(one: VersionState) -> list[Any]:
         one.metrics,
         one.dataset_info,
         None if file is None else [file.size_bytes, file.checksum, file.format, file.filename],
+        None if scan is None else [scan.verdict, scan.scanner, scan.released],
+        one.corrupt,
     ]
 
 
@@ -80,7 +82,7 @@ def _unpack_live(fields: list[Any]) -> LiveModel:
 
 
 def _unpack_version(fields: list[Any]) -> VersionState:
-    number, parent, status, deprecation, hyperparameters, metrics, dataset_info, file = fields
+    number, parent, status, deprecation, hyperparameters, metrics, dataset_info, file, scan, corrupt = fields
     return VersionState(
         ModelVersion.parse(number),
         None if parent is None else ModelVersion.parse(parent),
@@ -90,4 +92,6 @@ def _unpack_version(fields: list[Any]) -> VersionState:
         metrics,
         dataset_info,
         None if file is None else BlobFile(*file),
+        None if scan is None else ScanState(ScanVerdict(scan[0]), *scan[1:]),
+        corrupt,
     )

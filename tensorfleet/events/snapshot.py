@@ -17,7 +17,7 @@ from tensorfleet.domain.model import Model
 from tensorfleet.domain.parking import ParkedRecords
 from tensorfleet.events.packing import pack
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _FAST: Final = 1
 
 

@@ -44,6 +44,9 @@ class Metrics:
         self.dropped_streams = Counter(
             "event_streams_dropped_total", "Streams ended because their clients did not read", registry=own
         )
+        self.corrupt_blobs = Counter(
+            "blobs_corrupt_total", "Times that a file was found not to have its SHA-256", ["found_by"], registry=own
+        )
         self._algorithms: set[str] = set()
 
     def downloaded(self, algorithm: str) -> None:

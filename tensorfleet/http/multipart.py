@@ -52,7 +52,10 @@ async def file_part(body: AsyncIterator[bytes], content_type: str) -> FilePart:
 
 
 async def _content(form: _Form, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The bytes of the file, then the rest of the form: the file counts only if the whole form is good."""
+    """The bytes of the file, then the rest of the form: the file counts only if the whole form is good.
+
+    What stands after the last boundary means nothing, but a request that breaks off there was cut all the same.
+    """
     if content := form.take():
         yield content
     while not form.ended:
@@ -62,6 +65,8 @@ async def _content(form: _Form, body: AsyncIterator[bytes]) -> AsyncIterator[byt
         form.feed(data)
         if content := form.take():
             yield content
+    async for data in body:
+        form.pass_over(data)
 
 
 def _boundary(content_type: str) -> bytes:
@@ -109,6 +114,9 @@ class _Form:
             raise Malformed("The body is not multipart/form-data with the announced boundary.") from None
         if not self._parts:
             self._ignore(len(data))
+
+    def pass_over(self, data: bytes) -> None:
+        self._ignore(len(data))
 
     def take(self) -> bytes:
         content, self._content = b"".join(self._content), []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -40,10 +41,15 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def command_docs(
-    operation_id: str, summary: str, form: type[BaseModel] | None, *, version: bool = False
+    operation_id: str,
+    summary: str,
+    form: type[BaseModel] | None,
+    *,
+    version: bool = False,
+    parameters: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Keyword arguments for a route of a JSON command."""
-    extra: dict[str, Any] = {"parameters": [_KEY, _PREFER, *([_VERSION] if version else [])]}
+    extra: dict[str, Any] = {"parameters": [_KEY, _PREFER, *([_VERSION] if version else []), *parameters]}
     if form is not None:
         schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
         extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
@@ -75,5 +81,5 @@ def upload_docs() -> dict[str, Any]:
             "parameters": [_KEY, _PREFER, _VERSION, checksum, filename],
             "requestBody": {"required": True, "content": content},
         },
-        "responses": problems(400, 404, 409, 413, 415, 422, 503),
+        "responses": problems(400, 404, 409, 413, 415, 422, 503, 507),
     }

@@ -29,6 +29,7 @@ STATUS_OF: Mapping[type[RegistryError], int] = {
     errors.ChecksumMismatch: 422,
     errors.PositionNotReached: 504,
     errors.DependencyUnavailable: 503,
+    errors.StorageFull: 507,
 }
 HTTP_CODES = {404: "no-such-route", 405: "method-not-allowed", 416: "range-not-satisfiable"}
 INTERNAL = "internal-error"

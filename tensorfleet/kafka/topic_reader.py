@@ -29,6 +29,10 @@ class TopicIdentity:
     topic: str
     topic_id: str
 
+    def __str__(self) -> str:
+        """As `LogIdentity.of` says it."""
+        return f"{self.cluster_id}/{self.topic_id}"
+
 
 class TopicReader:
     """Every call asks Kafka anew. LogUnavailable if it does not answer, TopicMismatch if there is no such topic."""

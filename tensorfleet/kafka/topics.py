@@ -27,6 +27,10 @@ class LogIdentity:
     cluster_id: str
     topic_ids: Mapping[str, str]
 
+    def of(self, topic: str) -> str:
+        """Tells this topic from all others, also from one of the same name that is made later."""
+        return f"{self.cluster_id}/{self.topic_ids[topic]}"
+
 
 def prepare_topics(kafka_admin: Mapping[str, object], specs: Iterable[TopicSpec], replication: int) -> LogIdentity:
     """Create what is missing, check the rest.

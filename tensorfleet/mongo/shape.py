@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from tensorfleet.domain.errors import ReadModelsOutdated
 from tensorfleet.mongo.live_generation import LiveGeneration
 
-SHAPE: Final = 2
+SHAPE: Final = 3
 """Raise it with every change of what a replay writes: new fields, other keys, other collections."""
 SHAPES: Final = "shape"
 _FIRST: Final = 1

@@ -22,6 +22,8 @@ _OF_MODEL: Final = {
 }
 _OF_VERSION: Final = {
     "file": "file",
+    "scan": "scan",
+    "corrupt": "corrupt",
     "status": "version_status",
     "deprecation": "version_deprecation",
     "deleted": "version_deleted",

@@ -6,7 +6,7 @@ Times are Int64 microseconds since 1970, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
 from bson.int64 import Int64
@@ -20,6 +20,7 @@ from tensorfleet.projection.facets import facets_of
 
 Document = dict[str, Any]
 _PATCHED = ("hyperparameters", "metrics", "dataset_info")
+_NO_FILE: Document = {"file": None, "scan": None, "corrupt": False}
 
 
 class ModelDocuments:
@@ -91,6 +92,15 @@ class ModelDocuments:
                 self._version_deleted(event, at)
             case e.MetricsReported():
                 pass
+            case e.ArtifactScanned():
+                self._scanned(event, at)
+            case e.ArtifactReleased():
+                scan = self._known_version(event.version)["scan"]
+                self._of_file(event.version, at, scan=scan and {**scan, "released": True})
+            case e.ArtifactFoundCorrupt():
+                self._of_file(event.version, at, corrupt=True)
+            case e.ArtifactRepaired():
+                self._of_file(event.version, at, corrupt=False)
             case e.ParkedRecordsDiscarded():
                 raise AssertionError("it fits no state: what a discard does, it does to a parked model")
             case _:
@@ -112,7 +122,7 @@ class ModelDocuments:
             "deleted": False,
             "registration": registration,
             **_version_members(event.version, None, event),
-            "file": None,
+            **_NO_FILE,
             "file_version": None,
             "created_at": at,
             "updated_at": at,
@@ -129,7 +139,7 @@ class ModelDocuments:
     def _versioned(self, envelope: Envelope, event: e.ModelVersioned) -> None:
         model = self._live_or_deleted()
         _set_model_fields(model, event)
-        model.update(_version_members(event.version, event.parent_version, event), file=None)
+        model.update(_version_members(event.version, event.parent_version, event), **_NO_FILE)
         self._put_version(envelope, event, event.parent_version)
 
     def _put_version(self, envelope: Envelope, event: e.ModelRegistered | e.ModelVersioned, parent: str | None) -> None:
@@ -142,7 +152,7 @@ class ModelDocuments:
             **_version_members(event.version, parent, event),
             "status": str(e.Status.ACTIVE),
             "deprecation": None,
-            "file": None,
+            **_NO_FILE,
             "deleted": False,
             "created_at": at,
             "updated_at": at,
@@ -168,18 +178,34 @@ class ModelDocuments:
 
     def _file_attached(self, event: e.ModelFileAttached, at: Int64) -> None:
         model = self._live_or_deleted()
-        version = self._version(event.version, at)
-        version["file"] = {
+        file = {
             "size_bytes": Int64(event.file.size_bytes),
             "checksum": event.file.checksum,
             "format": event.file.format,
             "filename": event.file.filename,
         }
-        if model["version"] == event.version:
-            model["file"] = version["file"]
+        self._of_file(event.version, at, file=file, scan=_scan(e.ScanVerdict.UNSCANNED))
         model["file_version"] = event.newest_file_version
         model["total_size_bytes"] = Int64(model["total_size_bytes"] + event.file.size_bytes)
         model["file_count"] = Int64(model["file_count"] + 1)
+
+    def _scanned(self, event: e.ArtifactScanned, at: Int64) -> None:
+        """A release ends with another verdict than the one that was released."""
+        before = self._known_version(event.version)["scan"]
+        released = before is not None and before["released"] and before["verdict"] == event.verdict
+        findings = [
+            {"severity": str(one.severity), "code": one.code, "where": one.where, "text": one.text}
+            for one in event.findings
+        ]
+        scan = _scan(event.verdict, event.format, findings, event.scanner, at, released)
+        self._of_file(event.version, at, scan=scan)
+
+    def _of_file(self, number: str, at: Int64, **members: Any) -> None:
+        """What the version's document says of its file, and the model's, if it is the newest version."""
+        model = self._live_or_deleted()
+        self._version(number, at).update(members)
+        if model["version"] == number:
+            model.update(members)
 
     def _set_status(self, version: str | None, status: e.Status, why: Document | None, at: Int64) -> None:
         subject = self._live_or_deleted() if version is None else self._version(version, at)
@@ -196,7 +222,7 @@ class ModelDocuments:
         if model["version"] != event.newest_version:
             newest = self._known_version(event.newest_version)
             model.update({field: newest[field] for field in ("version", "version_order", "parent_version", *_PATCHED)})
-            model["file"] = newest["file"]
+            model.update({field: newest[field] for field in _NO_FILE})
 
     def _live_or_deleted(self) -> Document:
         assert self.model is not None
@@ -249,6 +275,25 @@ def _version_members(number: str, parent: str | None, event: e.ModelRegistered |
         "hyperparameters": dict(event.hyperparameters),
         "metrics": dict(event.metrics),
         "dataset_info": dict(event.dataset_info),
+    }
+
+
+def _scan(
+    verdict: e.ScanVerdict,
+    format_: str | None = None,
+    findings: Sequence[Document] = (),
+    scanner: str | None = None,
+    scanned_at: Int64 | None = None,
+    released: bool = False,
+) -> Document:
+    """By default that of a file on which there is no verdict yet."""
+    return {
+        "verdict": str(verdict),
+        "format": format_,
+        "findings": list(findings),
+        "scanner": scanner,
+        "scanned_at": scanned_at,
+        "released": released,
     }
 
 

@@ -45,6 +45,17 @@ EVENTS = [
     e.ModelDownloaded("v1.0", "xgboost", 45_672_840),
     e.MetricsReported("v1.0", {"loss": 0.25, "batches": 7}, 12, 1_795_262_400_000_001, "training"),
     e.ParkedRecordsDiscarded(7, 9, "written by hand"),
+    e.ArtifactScanned(
+        "v1.0",
+        "ab" * 32,
+        e.ScanVerdict.DANGEROUS,
+        "torch+pickle",
+        (e.ScanFinding(e.Severity.DANGEROUS, "gadget", "data.pkl@12", "os.system"),),
+        "tensorfleet 1",
+    ),
+    e.ArtifactReleased("v1.0", "ab" * 32, "looked at by hand"),
+    e.ArtifactFoundCorrupt("v1.0", "ab" * 32, None, "download"),
+    e.ArtifactRepaired("v1.0", "ab" * 32, "verify-blobs"),
     OwnershipClaimed("http://127.0.0.1:8084", "one"),
 ]
 
@@ -84,7 +95,13 @@ def test_a_changed_schema_file_is_refused(tmp_path: Path) -> None:
         Catalogue(tmp_path)
 
 
-LOCKED = {1: "model_event.v1.avsc", 2: "model_state.v1.avsc", 3: "model_event.v2.avsc"}
+LOCKED = {
+    1: "model_event.v1.avsc",
+    2: "model_state.v1.avsc",
+    3: "model_event.v2.avsc",
+    4: "model_event.v3.avsc",
+    5: "model_state.v2.avsc",
+}
 
 
 def test_the_catalogue_keeps_what_was_ever_locked() -> None:
@@ -214,7 +231,8 @@ def test_a_plain_avro_reader_reads_the_published_schema() -> None:
 
 
 def test_each_event_is_written_in_the_oldest_schema_that_has_it_and_read_in_every_one() -> None:
-    reported = CODEC.encode(envelope(EVENTS[10]))
-    assert (GOOD[:5], reported[:5]) == (b"\0\0\0\0\x01", b"\0\0\0\0\x03")
-    newer = b"\0\0\0\0\x03" + GOOD[5:] + b"\0\0"  # the same record with two more empty sections
-    assert CODEC.decode(newer) == CODEC.decode(GOOD) == envelope(EVENTS[0])
+    reported, scanned = (CODEC.encode(envelope(EVENTS[number])) for number in (10, 12))
+    assert (GOOD[:5], reported[:5], scanned[:5]) == (b"\0\0\0\0\x01", b"\0\0\0\0\x03", b"\0\0\0\0\x04")
+    for prefix, more in ((b"\0\0\0\0\x03", 2), (b"\0\0\0\0\x04", 6)):
+        newer = prefix + GOOD[5:] + bytes(more)  # the same record with more empty sections
+        assert CODEC.decode(newer) == CODEC.decode(GOOD) == envelope(EVENTS[0])

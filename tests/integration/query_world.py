@@ -21,8 +21,11 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from services.query_api.app import query_routes
+from services.query_api.damage import DamageReports
+from tensorfleet.blobs.claims import Claim
 from tensorfleet.blobs.store import StoredBlob
-from tensorfleet.domain.errors import BlobMissing, LogUnavailable
+from tensorfleet.blobs.suspects import Suspect
+from tensorfleet.domain.errors import BlobCorrupt, BlobMissing, LogUnavailable
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.catalogue import Catalogue
@@ -41,6 +44,15 @@ MIB = 1024 * 1024
 HOUR = 3_600_000_000
 NOW = 1_795_262_400_000_000 + 5 * HOUR  # 2026-11-21T17:00:00Z, a Saturday
 Document = dict[str, Any]
+OF_NEWEST = ("version", "version_order", "parent_version", "file", "scan", "corrupt")
+NOT_SCANNED: Document = {
+    "verdict": "unscanned",
+    "format": None,
+    "findings": [],
+    "scanner": None,
+    "scanned_at": None,
+    "released": False,
+}
 
 
 @dataclass
@@ -48,6 +60,7 @@ class MemoryReader:
     content: bytes
     chunks_before_it_hangs: int | None = None
     closed: bool = False
+    corrupt: str | None = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -60,6 +73,9 @@ class MemoryReader:
             self.closed = True
             raise StopAsyncIteration
         chunk, self.content = self.content[:MIB], self.content[MIB:]
+        if self.corrupt and not self.content:
+            self.closed = True
+            raise BlobCorrupt(self.corrupt)
         return chunk
 
     async def aclose(self) -> None:
@@ -87,17 +103,26 @@ class MemoryBlobs:
     async def available(self) -> bool:
         return True
 
-    async def put(self, chunks: AsyncIterator[bytes], *, expected_checksum: str | None, max_bytes: int) -> StoredBlob:
+    async def put(
+        self, chunks: AsyncIterator[bytes], *, expected_checksum: str | None, max_bytes: int, renew: bool = False
+    ) -> StoredBlob:
         raise NotImplementedError
 
     async def size(self, checksum: str) -> int | None:
         return len(self.contents[checksum]) if checksum in self.contents else None
 
-    async def open(self, checksum: str, start: int, length: int) -> MemoryReader:
+    async def claim(self, checksum: str) -> Claim:
+        raise NotImplementedError
+
+    def release(self, claim: Claim) -> None:
+        raise NotImplementedError
+
+    async def open(self, checksum: str, start: int, length: int, *, verified: bool = False) -> MemoryReader:
         if checksum not in self.contents:
             raise BlobMissing(checksum)
         content = self.contents[checksum][start : start + length]
-        self.readers.append(MemoryReader(content, self.chunks_before_it_hangs))
+        right = not verified or hashlib.sha256(content).hexdigest() == checksum
+        self.readers.append(MemoryReader(content, self.chunks_before_it_hangs, corrupt=None if right else checksum))
         return self.readers[-1]
 
 
@@ -114,6 +139,20 @@ class MemoryDownloads:
         if self.failing:
             raise LogUnavailable("Kafka does not answer.")
         self.recorded.append((model_id, model_name, version, algorithm, size_bytes, actor))
+
+
+@dataclass
+class MemorySuspects:
+    reported: list[Suspect] = field(default_factory=list)
+
+    async def report(self, suspect: Suspect) -> None:
+        self.reported.append(suspect)
+
+    async def all(self) -> list[Suspect]:
+        return self.reported
+
+    async def clear(self, suspect: Suspect) -> None:
+        self.reported.remove(suspect)
 
 
 class NoRecords:
@@ -139,6 +178,8 @@ class World:
     db: Database[Document]
     blobs: MemoryBlobs
     downloads: MemoryDownloads
+    suspects: MemorySuspects = field(default_factory=MemorySuspects)
+    metrics: Metrics = field(default_factory=Metrics)
     port: int = 0
     unexpected: list[BaseException] = field(default_factory=list)
 
@@ -172,11 +213,12 @@ class World:
             version = version_document(model, number, versions[index - 1] if index else None)
             if number in files:
                 version["file"] = self.file(files[number], file_names.get(number, "model.pkl"))
+                version["scan"] = NOT_SCANNED
             version.update(version_fields.get(number, {}))
             self.db.versions.insert_one(version)
             if not version["deleted"]:
                 model["file_version"] = number if version["file"] else model["file_version"]
-                model |= {name: version[name] for name in ("version", "version_order", "parent_version", "file")}
+                model |= {name: version[name] for name in OF_NEWEST}
         self.put(model)
         return model_id
 
@@ -244,6 +286,8 @@ def model_document(name: str) -> Document:
         "metrics": {},
         "dataset_info": {},
         "file": None,
+        "scan": None,
+        "corrupt": False,
         "file_version": None,
         "created_at": NOW - HOUR,
         "updated_at": NOW - HOUR,
@@ -268,6 +312,8 @@ def version_document(model: Document, number: str, parent: str | None) -> Docume
         "status": "active",
         "deprecation": None,
         "file": None,
+        "scan": None,
+        "corrupt": False,
         "deleted": False,
         **{name: model[name] for name in copied},
         "offset": model["offset"],
@@ -325,6 +371,7 @@ def _serving(
                 "reads": ReadModels(live),
                 "blobs": one.blobs,
                 "downloads": one.downloads,
+                "damage": DamageReports(one.blobs, one.suspects, one.metrics),
                 "waiter": watch,
                 "records": NoRecords(),
                 "catalogue": Catalogue(),
@@ -337,7 +384,7 @@ def _serving(
         )
         app = make_app(
             "test",
-            Metrics(),
+            one.metrics,
             routes.routers,
             cors_origins="",
             on_unexpected=one.unexpected.append,

@@ -9,6 +9,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
+from io import BytesIO
 
 import pytest
 from minio.error import S3Error
@@ -16,7 +17,7 @@ from urllib3 import BaseHTTPResponse
 
 from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.blobs.store import StoredBlob
-from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, ChecksumMismatch, TooLarge
+from tensorfleet.domain.errors import BlobCorrupt, BlobMissing, BlobsUnavailable, ChecksumMismatch, TooLarge
 
 MIB = 1024 * 1024
 NO_LIMIT = 1 << 50
@@ -367,6 +368,56 @@ def test_memory_does_not_grow_with_the_file(blob_store: MinioBlobStore, announce
         assert tracemalloc.get_traced_memory()[1] < 120 * MIB
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("size", [1, MIB, MIB + 1, 3 * MIB])
+def test_a_verified_blob_gives_its_last_chunk_only_if_all_of_it_is_right(blob_store: MinioBlobStore, size: int) -> None:
+    async def chunks_read(checksum: str) -> tuple[int, bool]:
+        """How many bytes came, and whether they ended well."""
+        seen = 0
+        try:
+            async with await blob_store.open(checksum, 0, size, verified=True) as reader:
+                async for chunk in reader:
+                    seen += len(chunk)
+        except BlobCorrupt:
+            return seen, False
+        return seen, True
+
+    async def scenario() -> None:
+        content = content_of(size)
+        stored = await put(blob_store, content)
+        assert await chunks_read(stored.checksum) == (size, True)
+        before_last = (size - 1) // MIB * MIB
+        for damaged in (bytes([content[0] ^ 1]) + content[1:], content[:-1] + bytes([content[-1] ^ 128])):
+            _replace(blob_store, stored.checksum, damaged)
+            assert await chunks_read(stored.checksum) == (before_last, False)
+            again = await put(blob_store, content)
+            assert again.already_there and await chunks_read(stored.checksum) == (before_last, False)
+            await blob_store.put(sent(content), expected_checksum=None, max_bytes=NO_LIMIT, renew=True)
+            assert await chunks_read(stored.checksum) == (size, True)
+        if size > 1:
+            _replace(blob_store, stored.checksum, content[:-1])
+            assert await chunks_read(stored.checksum) == (before_last, False)
+
+    asyncio.run(scenario())
+
+
+def _replace(store: MinioBlobStore, checksum: str, content: bytes) -> None:
+    store._client.put_object(store._bucket, f"sha256/{checksum}", BytesIO(content), len(content))
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "not announced"])
+def test_a_large_blob_can_be_renewed(blob_store: MinioBlobStore, announced: bool) -> None:
+    async def scenario() -> None:
+        content = content_of(LARGE)
+        checksum = sha256(content)
+        _replace(blob_store, checksum, content[:-1] + b"?")
+        expected = checksum if announced else None
+        await blob_store.put(sent(content), expected_checksum=expected, max_bytes=NO_LIMIT, renew=True)
+        assert sha256(await read(blob_store, checksum, 0, LARGE)) == checksum
+        assert keys(blob_store) == [f"sha256/{checksum}"]
+
+    asyncio.run(scenario())
 
 
 def test_a_bucket_is_made_once(blob_store: MinioBlobStore) -> None:

@@ -171,6 +171,7 @@ def test_a_file_that_the_blob_store_lost_is_503(registry: World, method: str) ->
     registry.blobs.contents.clear()
     assert registry.get(path, method).status == 503
     assert registry.downloads.recorded == []
+    assert len(registry.suspects.reported) == (1 if method == "GET" else 0)
 
 
 @pytest.mark.parametrize(
@@ -222,3 +223,25 @@ def test_a_download_that_takes_too_long_is_cut_short(mongodb_url: str) -> None:
             registry.get(with_file(registry, LARGE))
         assert registry.downloads.recorded == []
         assert registry.blobs.readers[0].closed
+
+
+@pytest.mark.parametrize("size", [1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 1, len(LARGE)])
+@pytest.mark.parametrize("header", [None, "bytes=0-"])
+def test_a_damaged_file_never_arrives_whole_and_is_reported(registry: World, size: int, header: str | None) -> None:
+    path = with_file(registry, LARGE[:size])
+    ((checksum, content),) = registry.blobs.contents.items()
+    registry.blobs.contents[checksum] = bytes([content[0] ^ 1]) + content[1:]
+    headers = {} if header is None else {"Range": header}
+    if size <= 2 * MIB:  # two chunks are read before the head goes out
+        answer = registry.get(path, **headers)
+        assert (answer.status, answer.json["code"]) == (503, "blob-corrupt")
+    else:
+        with pytest.raises(http.client.IncompleteRead) as cut:
+            registry.get(path, **headers)
+        assert len(cut.value.partial) < size
+    assert [(one.checksum, one.version) for one in registry.suspects.reported] == [(checksum, "v1.0")]
+    assert b'blobs_corrupt_total{found_by="download"} 1.0' in registry.metrics.exposition()
+    assert registry.downloads.recorded == []
+    assert all(reader.closed for reader in registry.blobs.readers)
+    if size > 1:
+        assert registry.get(path, Range="bytes=1-").body == content[1:], "a part has no checksum of its own"

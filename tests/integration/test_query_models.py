@@ -413,8 +413,8 @@ def test_schemas_are_served_as_confluents_registry_does(registry: World) -> None
     by_id = registry.get(f"/schemas/ids/{latest['id']}?subject=x&fetchMaxId=true")
     assert by_id.headers["content-type"] == "application/vnd.schemaregistry.v1+json"
     assert by_id.json == {"schema": latest["schema"]}
-    assert registry.get("/subjects/tensorfleet.model.events.v1-value/versions").json == [1, 2]
-    assert registry.get("/subjects/tensorfleet.model.events.v1-value/versions/2").json == latest
+    assert registry.get("/subjects/tensorfleet.model.events.v1-value/versions").json == [1, 2, 3]
+    assert registry.get("/subjects/tensorfleet.model.events.v1-value/versions/3").json == latest
     assert registry.get("/subjects/tensorfleet.model.events.v1-value/versions/-1").json == latest
     assert registry.get("/schemas/types").json == ["AVRO"]
     assert registry.get("/config").json == {"compatibilityLevel": "FULL_TRANSITIVE"}
@@ -454,7 +454,7 @@ def test_confluents_own_client_reads_the_schemas(registry: World) -> None:
     assert subject in client.get_subjects()
     latest = client.get_latest_version(subject)
     assert client.get_schema(latest.schema_id).schema_str == latest.schema.schema_str
-    assert client.get_versions(subject) == [1]
+    assert client.get_versions(subject) == [1, 2]
 
 
 def test_ids_are_made_from_names(registry: World) -> None:

@@ -105,11 +105,11 @@ def test_read_models_of_another_shape_are_refused_until_they_are_made_anew(
     world.live.shape.delete_many({})
     with open_generations(world.mongodb_url, world.home) as stores:
         known = next(iter(stores.checkpoints(world.home).values()))
-        with pytest.raises(ReadModelsOutdated, match="have shape 1; this release reads and writes shape 2"):
+        with pytest.raises(ReadModelsOutdated, match="have shape 1; this release reads and writes shape 3"):
             stores.store(world.home).checkpoint(known)
         assert command.run("rebuild", "--repair", *NOBODY).status == 0
         assert command.run("rollback").status == 2
-    assert world.live.shape.find_one() == {"_id": "shape", "number": 2}
+    assert world.live.shape.find_one() == {"_id": "shape", "number": 3}
 
 
 def test_the_projector_goes_on_in_the_generation_that_is_live(world: RegistryWorld, command: CommandLine) -> None:

@@ -53,7 +53,7 @@ class Registry:
     def __init__(self, http: World, written: WrittenRegistry) -> None:
         self.http = http
         self.written = written
-        self.steps = RandomSteps(written, NAMES, seed=11)
+        self.steps = RandomSteps(written, NAMES, seed=21)
         self.moments: list[Moment] = []
 
     def answer(self, path: str, as_of: str | None = None) -> tuple[int, Any]:

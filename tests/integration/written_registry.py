@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 from tensorfleet.domain import commands as c
 from tensorfleet.domain.decider import decide
 from tensorfleet.domain.errors import RegistryError
-from tensorfleet.domain.events import ModelDownloaded
+from tensorfleet.domain.events import BlobFile, ModelDownloaded, ScanVerdict
 from tensorfleet.domain.evolution import evolve
 from tensorfleet.domain.guard import NO_HASH
 from tensorfleet.domain.model import INITIAL, LiveModel, Model
@@ -21,7 +21,7 @@ from tensorfleet.domain.names import model_id_of, partition_of
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.envelope import OwnershipClaimed, Position
 from tensorfleet.kafka import configuration
-from tests.builders import CODEC, blob, envelope, registration
+from tests.builders import CODEC, blob, envelope, registration, scan_of
 from tests.integration.kafka_world import KafkaWorld
 from tests.integration.projected import wait_for_checkpoints
 
@@ -113,6 +113,7 @@ class RandomSteps:
                 raise ValueError("nothing to download")
             return self._registry.download(name)
         algorithm, tags = chosen.choice(["svm", "xgb"]), tuple(chosen.sample(["a", "b", "c"], 2))
+        number, file = _newest_file(model)
         metrics: dict[str, Any] = {"auc": round(chosen.random(), 2), "n": chosen.randint(0, 2)}
         commands: dict[str, c.Command] = {
             "register": registration(name, tags=tags, created_by=chosen.choice(["ann", "bob"])),
@@ -129,9 +130,21 @@ class RandomSteps:
             "restore": c.RestoreModel(),
             "delete": c.DeleteModel(),
             "delete v1.0": c.DeleteVersion(V1),
+            "scan": scan_of(file, chosen.choice(list(ScanVerdict)), version=number),
+            "release": c.ReleaseArtifact(number, "looked at"),
+            "corrupt": c.ReportCorruption(number, file.checksum, None, "by hand"),
+            "repair": c.ReportRepair(number, file.checksum, "by hand"),
         }
         return self._registry.command(commands[kind], name, chosen.choice(["ann", "bob", "ci"]))
 
 
 KINDS = ["register", "update", "update of v1.0", "new algorithm", "version", "file", "deprecate", "deprecate v1.0"]
 KINDS += ["archive", "restore", "delete", "delete v1.0", "download", "register", "download"]
+KINDS += ["scan", "scan", "release", "corrupt", "repair"]
+
+
+def _newest_file(model: Model | None) -> tuple[ModelVersion, BlobFile]:
+    """Of a model without a file: one that is not there."""
+    number = model.newest_with_file if isinstance(model, LiveModel) else None
+    file = model.versions[number].file if isinstance(model, LiveModel) and number else None
+    return (number, file) if number and file else (V1, blob())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -196,14 +197,24 @@ def test_blank_lines_before_the_form_are_not_read_for_ever() -> None:
         read(b"\r\n" * 100_000 + form(part(b"x")), piece_bytes=1000)
 
 
-def test_what_follows_the_form_is_not_read() -> None:
+@pytest.mark.parametrize(
+    ("after", "error"),
+    [([b""], None), ([b"\r\n", b"no part"], None), ([Malformed("cut")], Malformed), ([b"x" * 40_000] * 2, TooLarge)],
+)
+def test_what_follows_the_form_means_nothing_but_is_read_to_its_end(
+    after: list[bytes | Malformed], error: type[Exception] | None
+) -> None:
     async def scenario() -> None:
         async def body() -> AsyncIterator[bytes]:
             yield form(part(b"x"))
-            raise AssertionError("read on after the last boundary")
+            for one in after:
+                if isinstance(one, Malformed):
+                    raise one
+                yield one
 
         found = await file_part(body(), TYPE)
-        assert [chunk async for chunk in found.chunks] == [b"x"]
+        with pytest.raises(error) if error else nullcontext():
+            assert [chunk async for chunk in found.chunks] == [b"x"]
 
     asyncio.run(scenario())
 

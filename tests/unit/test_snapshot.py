@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from tensorfleet.domain import commands as c
 from tensorfleet.domain.names import model_id_of
+from tensorfleet.domain.versions import FIRST
 from tensorfleet.events.fold import LogFold
 from tensorfleet.events.snapshot import Origin, SnapshotUnusable, dump, load
 from tensorfleet.kafka.log_snapshots import snapshot_name
-from tests.builders import CODEC, Stream, lifecycle, registration
+from tests.builders import CODEC, Stream, blob, lifecycle, registration, scan_of
 
 ORIGIN = Origin("cluster", "topic", 3)
 
@@ -27,6 +28,12 @@ def log() -> list[tuple[bytes, bytes]]:
     stream.raw(b"no model", b"garbage")
     stream.claim(2)
     stream.add(registration("three"), "three")
+    stream.add(c.AttachFile(blob()), "three")
+    stream.add(c.CreateVersion(), "three")
+    stream.add(c.AttachFile(blob()), "three")
+    stream.add(scan_of(blob()), "three")
+    stream.add(c.ReleaseArtifact(FIRST, "looked at"), "three")
+    stream.add(c.ReportCorruption(FIRST, blob().checksum, None, ""), "three")
     stream.add(c.RestoreModel(), "two")
     return stream.values
 
@@ -78,7 +85,7 @@ def test_a_snapshot_that_is_not_right_is_not_used(wrong: str) -> None:
         "not gzip": lines,
         "not JSON": gzip.compress(lines.replace(b"[", b"(")),
         "another partition": dump(Origin("cluster", "topic", 4), folded(log()).state(), []),
-        "another format": gzip.compress(lines.replace(b'"format":2', b'"format":1')),
+        "another format": gzip.compress(lines.replace(b'"format":3', b'"format":2')),
     }[wrong]
     with pytest.raises(SnapshotUnusable):
         load(bad, ORIGIN)

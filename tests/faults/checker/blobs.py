@@ -13,6 +13,7 @@ from tests.faults.checker.observations import Observations, StoredObject
 from tests.faults.checker.violations import Kind, Violation
 
 _PREFIX = "sha256/"
+_OTHER_THINGS = ("registries/", "claim-", "suspects/", "snapshots/")
 
 
 def check_blobs(history: History, seen: Observations, log: FoldedLog) -> Iterator[Violation]:
@@ -48,7 +49,7 @@ def _ever_attached(log: FoldedLog) -> set[str]:
 
 def _is_orphan(one: StoredObject, attached: set[str], offered: set[str], grace_seconds: float) -> bool:
     """Within the grace period an upload may lack its event: the crash came between the two."""
-    if one.key.startswith(_PREFIX) and one.checksum in attached:
+    if one.key.startswith(_OTHER_THINGS) or (one.key.startswith(_PREFIX) and one.checksum in attached):
         return False
     began_by_a_client = not one.key.startswith(_PREFIX) or one.checksum in offered
     return not began_by_a_client or one.age_seconds > grace_seconds

@@ -23,7 +23,7 @@ def check_commands(history: History, log: FoldedLog) -> Iterator[Violation]:
         elif found:
             yield from _with_event(one, found[0], order)
         for attempt in one.attempts:
-            if attempt.status >= 500 and attempt.status not in (503, 504):
+            if attempt.status >= 500 and attempt.status not in (503, 504, 507):
                 yield Violation(Kind.SERVER_ERROR, one.command_id, f"{attempt.status} {attempt.code}")
     asked = {one.command_id for one in history.operations}
     for event in log.accepted:

@@ -10,8 +10,8 @@ from typing import Final
 from tensorfleet.domain.commands import Command
 from tensorfleet.events.envelope import Position
 
-# Answers 503 that promise that nothing was changed; every other 5xx, and no answer, leaves it open.
-CHANGED_NOTHING: Final = {"log-unavailable", "blobs-unavailable", "read-models-unavailable"}
+# Answers 503 and 507 that promise that nothing was changed; every other 5xx, and no answer, leaves it open.
+CHANGED_NOTHING: Final = {"log-unavailable", "blobs-unavailable", "read-models-unavailable", "storage-full"}
 STILL_RUNNING: Final = "command-still-running"
 
 

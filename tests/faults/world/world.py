@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from tensorfleet.events.topics import Topics
 from tests.faults.load.load import Load, Shape
 from tests.faults.load.recorder import Recorder
 from tests.faults.world.collect import Place
+from tests.faults.world.disk import Disk
 from tests.faults.world.log_reader import LogWatch
 from tests.faults.world.servers import Servers
 from tests.faults.world.service_processes import Service, Services
@@ -52,33 +52,14 @@ class World:
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """A tmpfs of limited size for MinIO's data."""
-
-    path: Path
-    size_bytes: int
-
-    def fill(self) -> None:
-        """Shrink it to what is used; then not a byte more fits."""
-        space = os.statvfs(self.path)
-        self._resize((space.f_blocks - space.f_bfree) * space.f_frsize + 4096)
-
-    def empty(self) -> None:
-        self._resize(self.size_bytes)
-
-    def _resize(self, size_bytes: int) -> None:
-        _run("mount", "-o", f"remount,size={size_bytes}", str(self.path))
-
-
 @asynccontextmanager
 async def running(plan: Plan) -> AsyncIterator[World]:
     """Inside, all of it runs and the load has begun. Everything is ended at the end, whatever happens."""
     async with AsyncExitStack() as stack:
         minio_data = plan.directory / "minio-data"
-        disk = _mounted(minio_data, plan.disk_bytes)
+        disk = Disk.mounted(minio_data, plan.disk_bytes)
         if disk is not None:
-            stack.callback(_run, "umount", "--lazy", str(minio_data))
+            stack.callback(disk.unmount)
         servers = Servers(plan.directory, minio_data)
         stack.push_async_callback(servers.stop)
         await servers.start()
@@ -112,17 +93,3 @@ def _place(servers: Servers, topics: Topics) -> Place:
     key, secret = servers.minio_keys
     minio = Minio(servers.minio_endpoint, key, secret, secure=False, region="us-east-1")
     return Place(servers.bootstrap, servers.mongodb_url, REGISTRY, minio, REGISTRY, topics)
-
-
-def _mounted(path: Path, size_bytes: int) -> Disk | None:
-    """None where mounting is not permitted; then MinIO uses the disk that there is."""
-    path.mkdir(parents=True)
-    try:
-        _run("mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(path))
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return Disk(path, size_bytes)
-
-
-def _run(*argv: str) -> None:
-    subprocess.run(argv, check=True, capture_output=True)

@@ -1,0 +1,1 @@
+"""Which blobs the log refers to; verifying those, and removing the others."""
