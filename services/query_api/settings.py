@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from services.query_api.cursors import signing_key
+from services.query_api.quarantine import Quarantine, ScanPolicy
 from tensorfleet.settings import Settings
 
 
@@ -12,6 +13,12 @@ class QuerySettings(Settings):
     """`cursor_secret` signs cursors; without it, the key comes from another secret that all instances share."""
 
     cursor_secret: SecretStr | None = None
+    scan_policy: ScanPolicy = "quarantine"
+    scan_required: bool = False
+
+    @property
+    def quarantine(self) -> Quarantine:
+        return Quarantine(self.scan_policy, self.scan_required)
 
     @property
     def cursor_key(self) -> bytes:

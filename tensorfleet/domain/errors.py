@@ -8,6 +8,7 @@ RegistryError
 │   ├── VersionHasFile
 │   ├── OtherFile             what is reported is about another file than the version has
 │   ├── NothingToRelease
+│   ├── ArtifactCorrupt       what is stored is not the version's file any more
 │   ├── LastVersion
 │   ├── BlobsGone
 │   ├── CommandStillRunning
@@ -26,6 +27,7 @@ RegistryError
 ├── TooLarge
 ├── KeyReused                 an idempotency key came back with another request
 ├── ChecksumMismatch
+├── ArtifactQuarantined       a verdict keeps the file from being downloaded
 ├── PositionNotReached        a read asked for a position that the projection does not contain in time
 ├── DependencyUnavailable     a server that the request needs does not answer; retry later
 │   ├── LogUnavailable
@@ -139,6 +141,14 @@ class NothingToRelease(Rejected):
 
     def __init__(self, model_id: str, version: str) -> None:
         super().__init__(f"No verdict keeps the file of version {version} from being downloaded.")
+        self.model_id = model_id
+
+
+class ArtifactCorrupt(Rejected):
+    code = "artifact-corrupt"
+
+    def __init__(self, model_id: str, version: str) -> None:
+        super().__init__(f"What is stored for version {version} is not the file that was uploaded.")
         self.model_id = model_id
 
 
@@ -260,6 +270,17 @@ class KeyReused(RegistryError):
 
 class ChecksumMismatch(RegistryError):
     code = "checksum-mismatch"
+
+
+class ArtifactQuarantined(RegistryError):
+    code = "artifact-quarantined"
+
+    def __init__(self, model_id: str, version: str, verdict: str) -> None:
+        super().__init__(
+            f"The file of version {version} is in quarantine: its verdict is {verdict}. `scan.findings` of the version "
+            "says why; an admin can release it."
+        )
+        self.model_id = model_id
 
 
 class PositionNotReached(RegistryError):
