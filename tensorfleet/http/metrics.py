@@ -44,6 +44,7 @@ class Metrics:
         self.dropped_streams = Counter(
             "event_streams_dropped_total", "Streams ended because their clients did not read", registry=own
         )
+        self.scans = Counter("artifact_scans_total", "Files scanned, by the verdict", ["verdict"], registry=own)
         self._algorithms: set[str] = set()
 
     def downloaded(self, algorithm: str) -> None:
