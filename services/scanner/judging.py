@@ -29,10 +29,10 @@ class Judge:
         """Whatever becomes of the scan. BlobsUnavailable if storage does not answer: then nothing is known."""
         if artifact.size_bytes > self._limits.file_bytes:
             return unscanned("limit-size", f"a file of {artifact.size_bytes:,} bytes is more than is read")
-        stored = await self._blobs.size(artifact.checksum)
-        if stored != artifact.size_bytes:
-            return _MISSING if stored is None else _CHANGED
         try:
+            stored = await self._blobs.size(artifact.checksum)
+            if stored != artifact.size_bytes:
+                return _MISSING if stored is None else _CHANGED
             with TemporaryFile() as file:
                 if await self._fetch(artifact, file) != artifact.checksum:
                     return _CHANGED

@@ -40,7 +40,7 @@ class Scanning:
         try:
             envelope = self._codec.decode(record.value or b"")
         except Undecodable as error:
-            # Of a later release. What it says of files, a scanner of that release reads.
+            # Of a later release, and no file: those are told in the first schema for ever.
             _LOG.error("%s[%d] offset %d: %s", record.topic, record.partition, record.offset, error)
             return None
         match envelope.event:
@@ -71,13 +71,14 @@ class Scanning:
 
     async def _patiently(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         pause = _FIRST_PAUSE
-        while True:
-            try:
-                result = await ask()
-                self._trouble = None
-                return result
-            except DependencyUnavailable as error:
-                self._trouble = error.detail
-                _LOG.warning("a scan waits: %s", error.detail)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        try:
+            while True:
+                try:
+                    return await ask()
+                except DependencyUnavailable as error:
+                    self._trouble = error.detail
+                    _LOG.warning("a scan waits: %s", error.detail)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        finally:
+            self._trouble = None
