@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from devstack.errors import PortTaken
-from devstack.ports import Ports, is_free
+from devstack.ports import HOST, Ports, is_free
 from devstack.processes import Lifetime, ProcessIdentity, spawn, stop_process
 from devstack.readiness import READY, wait_until_ready, what_is_missing
 from devstack.server import port_taken
@@ -115,7 +115,7 @@ class NativeInstallation:
         print("all data is deleted")
 
     def _start_supervisor(self) -> None:
-        settings = registry_settings(self._stack)
+        settings = {**registry_settings(self._stack), "REGISTRY_URL": f"http://{HOST}:{self.port}"}
         self._write_settings(settings)
         pairs = [f"{name}={port}" for name, port in self._services.by_name().items()]
         argv = [sys.executable, "-m", "devstack.supervisor", str(self._directory), *pairs]

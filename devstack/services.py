@@ -13,7 +13,7 @@ from devstack.stack import NativeStack
 REPOSITORY = Path(__file__).parent.parent
 
 # The environment variable that moves each port.
-VARIABLES = {"gateway": "PORT", "projector": "PROJECTOR_PORT", "publisher": "PUBLISHER_PORT"}
+VARIABLES = {"gateway": "PORT", "projector": "PROJECTOR_PORT", "publisher": "PUBLISHER_PORT", "scanner": "SCANNER_PORT"}
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class ServicePorts:
     gateway: int = 8084
     projector: int = 8085
     publisher: int = 8086
+    scanner: int = 8087
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "ServicePorts":

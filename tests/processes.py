@@ -57,6 +57,8 @@ class RegistryProcesses:
             "PROJECTION_WAIT": "20",  # a slow machine is no reason for a client not to read its own write
             "CORS_ORIGINS": f"{ORIGIN}, https://other.example",
         }
+        if "gateway" in names:
+            self.environment["REGISTRY_URL"] = self.url
 
     @property
     def url(self) -> str:
@@ -119,6 +121,9 @@ class RegistryProcesses:
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text()[-4000:]
+
+    def pid(self, name: str) -> int:
+        return self._running[name].pid
 
     def send_signal(self, name: str, number: int) -> None:
         self._running[name].send_signal(number)

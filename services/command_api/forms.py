@@ -117,6 +117,29 @@ class MetricsForm(Form):
     source: str | None = Field(None, description="Who or what measured it, as training or production.")
 
 
+class FindingForm(Form):
+    severity: Literal["note", "unscanned", "suspicious", "dangerous"]
+    code: str
+    where: str = Field("", description="The path within archives, and after an @ the offset in bytes.")
+    text: str = ""
+
+
+class ScanForm(Form):
+    """What a scanner says of the version's file."""
+
+    checksum: str = Field(description="sha256:<hex> of what was scanned: that of the version's file, else 409.")
+    verdict: Literal["safe", "suspicious", "dangerous", "unscanned"]
+    format: str = Field(description="What the file is by its bytes.")
+    findings: list[FindingForm] = Field(default_factory=list, description="At most 100.")
+    scanner: str = Field(description="Name of the scanner and version of its rules.")
+
+
+class ReleaseForm(Form):
+    """Why the file may be downloaded although its verdict is not good."""
+
+    reason: str
+
+
 class EmptyForm(Form):
     pass
 

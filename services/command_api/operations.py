@@ -16,7 +16,7 @@ from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import names
 from tensorfleet.domain.errors import BlobMissing, BlobsGone, BlobsUnavailable, InvalidCommand, ModelParked, NameTaken
-from tensorfleet.domain.events import BlobFile, Status
+from tensorfleet.domain.events import BlobFile, ScanFinding, ScanVerdict, Severity, Status
 from tensorfleet.domain.model import DeletedModel, LiveModel
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.http.times import microseconds, parse_time
@@ -211,6 +211,23 @@ class Operations:
         )
         receipt = await self._bus.execute(command, model_id, None, caller)
         return self._answer(receipt, "Metrics reported", status=201, version=receipt.version)
+
+    async def record_scan(self, model_id: str, version: str, form: f.ScanForm, caller: Caller) -> Answer:
+        command = c.RecordScan(
+            version=ModelVersion.parse(version),
+            checksum=form.checksum.removeprefix("sha256:"),
+            verdict=ScanVerdict(form.verdict),
+            format=form.format,
+            findings=tuple(ScanFinding(Severity(one.severity), one.code, one.where, one.text) for one in form.findings),
+            scanner=form.scanner,
+        )
+        receipt = await self._bus.execute(command, model_id, None, caller)
+        return self._answer(receipt, "Verdict recorded", version=receipt.version)
+
+    async def release(self, model_id: str, version: str, form: f.ReleaseForm, caller: Caller) -> Answer:
+        command = c.ReleaseArtifact(ModelVersion.parse(version), form.reason)
+        receipt = await self._bus.execute(command, model_id, None, caller)
+        return self._answer(receipt, "File released", version=receipt.version)
 
     def _answer(
         self, receipt: Receipt, message: str, *, status: int = 200, status_now: str | None = None, **more: Any

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import uuid_utils
 from fastapi import APIRouter
 
+from services.command_api.artifacts import artifact_routes
 from services.command_api.bus import Caller, CommandBus
 from services.command_api.dead_letters import dead_letter_routes
 from services.command_api.forwarding import Forwarder, forwarding_routes, forwarding_token
@@ -155,7 +156,7 @@ async def command_side(
     try:
         routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size)
         internal = forwarding_routes(partitions, token)
-        yield CommandSide(bus, (*routers, dead_letter_routes(http), internal), membership, halt)
+        yield CommandSide(bus, (*routers, artifact_routes(http), dead_letter_routes(http), internal), membership, halt)
     finally:
         await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
 

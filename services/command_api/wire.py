@@ -26,6 +26,10 @@ _COMMANDS: dict[str, TypeAdapter[Any]] = {
         c.DeleteVersion,
         c.DiscardParkedRecords,
         c.ReportMetrics,
+        c.RecordScan,
+        c.ReleaseArtifact,
+        c.ReportCorruption,
+        c.ReportRepair,
     )
 }
 

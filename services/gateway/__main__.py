@@ -95,6 +95,7 @@ async def main(settings: QuerySettings) -> None:
             max_page_size=settings.max_page_size,
             position_wait_seconds=settings.projection_wait,
             download_timeout_seconds=settings.download_timeout,
+            quarantine=settings.quarantine,
         )
         events = await stack.enter_async_context(
             event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id)

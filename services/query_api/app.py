@@ -22,6 +22,7 @@ from services.query_api.listing import Lists, list_routes
 from services.query_api.metric_history import metric_history_routes
 from services.query_api.models import model_routes
 from services.query_api.ports import Clock, DownloadLog, PositionWaiter, Records
+from services.query_api.quarantine import DEFAULT_QUARANTINE, Quarantine
 from services.query_api.rankings import ranking_routes
 from services.query_api.schemas import schema_routes
 from services.query_api.statistics import statistics_routes
@@ -64,6 +65,7 @@ def query_routes(
     max_page_size: int = 100,
     position_wait_seconds: float = 2.0,
     download_timeout_seconds: float = 600.0,
+    quarantine: Quarantine = DEFAULT_QUARANTINE,
 ) -> QueryRoutes:
     gate = ReadGate(waiter, position_wait_seconds, topics.partitions)
     cursors = Cursors(cursor_key)
@@ -83,7 +85,7 @@ def query_routes(
             history,
             metrics,
             verification_routes(gate, reads, records, cursors, Codec(catalogue), topics.partitions),
-            download_routes(gate, reads, blobs, downloads, damage, download_timeout_seconds),
+            download_routes(gate, reads, blobs, downloads, damage, quarantine, download_timeout_seconds),
             download_series_routes(gate, reads, clock),
             schema_routes(catalogue, topics),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,13 +15,14 @@ from services.query_api.damage import DamageReports
 from services.query_api.gate import VERSION, ReadGate, docs, version_of
 from services.query_api.lookups import live_model, live_version, newest_with_file
 from services.query_api.ports import DownloadLog
+from services.query_api.quarantine import SCAN_VERDICT, Quarantine
 from services.query_api.ranges import NotSatisfiable, Part, requested_part
 from services.query_api.transfer import Transfer, Uncounted
 from tensorfleet.blobs.filenames import content_disposition, safe_filename
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.blobs.suspects import Suspect
 from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, FileNotFound
-from tensorfleet.domain.events import Status
+from tensorfleet.domain.events import ScanVerdict, Status
 from tensorfleet.http.conditional import REVALIDATE, is_unchanged, range_still_applies
 from tensorfleet.mongo.read_models import Document, ReadModels
 
@@ -34,6 +36,8 @@ class Download:
 
     model: Document
     version: Document
+    verdict: Mapping[str, str]
+    """The header that tells the verdict, if it is to be told."""
 
     @property
     def size(self) -> int:
@@ -63,6 +67,7 @@ class Download:
             "ETag": self.etag,
             "Accept-Ranges": "bytes",
             "Cache-Control": REVALIDATE,
+            **self.verdict,
         }
         retired = [one for one in (self.model, self.version) if one["status"] != Status.ACTIVE]
         if retired:
@@ -81,6 +86,7 @@ def download_routes(
     blobs: BlobStore,
     log: DownloadLog,
     damage: DamageReports,
+    quarantine: Quarantine,
     timeout_seconds: float,
 ) -> APIRouter:
     router = APIRouter(prefix="/api/v1/models", tags=["files"])
@@ -91,7 +97,7 @@ def download_routes(
         found = await live_version(reads, model, version) if version else await newest_with_file(reads, model)
         if found["file"] is None:
             raise FileNotFound(model_id, version)
-        return Download(model, found)
+        return Download(model, found, quarantine.headers(found))
 
     @router.get("/{model_id}/download", **_docs("download_file", "The file of a version; counts as a download"))
     async def download(request: Request, model_id: str) -> Response:
@@ -168,12 +174,17 @@ def _header_text(text: str) -> str:
 
 
 def _docs(operation_id: str, summary: str) -> dict[str, Any]:
-    documented = docs(operation_id, summary, [VERSION], 404, 416)
+    documented = docs(operation_id, summary, [VERSION], 403, 404, 409, 416)
     for name, text in (("Range", "bytes=0-1023"), ("If-Range", "The ETag that the range belongs to")):
         header = {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
         documented["openapi_extra"]["parameters"].append(header)
     binary = {"schema": {"type": "string", "format": "binary"}}
-    file = {"description": "The file", "content": {"application/octet-stream": binary}}
+    told = {"description": "What a scan says of the file", "schema": {"type": "string", "enum": list(ScanVerdict)}}
+    file = {
+        "description": "The file",
+        "content": {"application/octet-stream": binary},
+        "headers": {SCAN_VERDICT: told},
+    }
     documented["responses"] |= {
         200: file,
         206: {**file, "description": "A part of it"},

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from services.query_api.filter_language import MOST_CHARACTERS, Compiled, compiled
 from tensorfleet.domain import limits
-from tensorfleet.domain.events import Status
+from tensorfleet.domain.events import ScanVerdict, Status
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
 from tensorfleet.projection import facets as f
 
 STATUSES: Final = tuple(str(status) for status in Status)
+VERDICTS: Final = tuple(str(verdict) for verdict in ScanVerdict)
 _NUMBER: Final = {"type": "number"}
 PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 """Of a metric or hyperparameter that can be a step of a path."""
@@ -25,6 +26,11 @@ PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 FILTERS: Final = (
     Parameter("algorithm", "Exactly this algorithm."),
     Parameter("status", "The model's status.", {"type": "string", "enum": list(STATUSES)}),
+    Parameter(
+        "scan_verdict",
+        "What a scan says of the newest version's file; unscanned: not yet, or not to the end.",
+        {"type": "string", "enum": list(VERDICTS)},
+    ),
     Parameter("tags", "Tags, with commas between them: models that have any of them."),
     Parameter("all_tags", "Tags, with commas between them: models that have all of them."),
     Parameter("created_by", "Exactly this author."),
@@ -94,6 +100,7 @@ def _given(parameters: QueryParameters) -> dict[str, Any]:
     found: dict[str, Any] = {
         "algorithm": parameters.text("algorithm", limits.ALGORITHM_CHARACTERS),
         "status": parameters.choice("status", STATUSES),
+        "scan_verdict": parameters.choice("scan_verdict", VERDICTS),
         "tags": sorted(parameters.entries("tags")),
         "all_tags": sorted(parameters.entries("all_tags")),
         "created_by": parameters.text("created_by", limits.CREATED_BY_CHARACTERS),
@@ -111,6 +118,8 @@ def _facets(given: Mapping[str, Any]) -> Iterator[str]:
         yield f.by_algorithm(given["algorithm"])
     if "status" in given:
         yield f.by_status(given["status"])
+    if "scan_verdict" in given:
+        yield f.by_verdict(given["scan_verdict"])
     if "created_by" in given:
         yield f.by_author(given["created_by"])
     yield from map(f.by_tag, given.get("all_tags", ()))

@@ -11,7 +11,14 @@ from starlette.responses import Response
 from services.query_api.as_of import AS_OF, Views
 from services.query_api.gate import VERSION, ReadGate, docs, version_of
 from services.query_api.lookups import download_counts, live_model, live_version, live_versions, newest_with_file
-from services.query_api.rendering import download_url, file_members, model_size, whole_model, whole_version
+from services.query_api.rendering import (
+    download_url,
+    file_members,
+    model_size,
+    scan_members,
+    whole_model,
+    whole_version,
+)
 from tensorfleet.domain.errors import FileNotFound
 from tensorfleet.domain.names import canonical_name, model_id_of
 from tensorfleet.domain.versions import ModelVersion
@@ -49,6 +56,8 @@ def model_routes(gate: ReadGate, views: Views) -> APIRouter:
             **metadata,
             "model_size": model_size(shown["file"]),
             "file_metadata": metadata,
+            "scan": scan_members(shown["scan"]),
+            "corrupt": shown["corrupt"],
             "download_url": download_url(model_id, shown["version"]),
         }
         return conditional_json(request, members)
@@ -76,6 +85,6 @@ async def _answer(request: Request, gate: ReadGate, views: Views, model_id: str)
     version, reads = version_of(parameters), (await views.of(parameters, model_id)).reads
     model = await live_model(reads, model_id)
     shown = await live_version(reads, model, version) if version else model
-    fields = {name: 1 for name in ("version", "parent_version", "status", "created_at", "file")}
+    fields = {name: 1 for name in ("version", "parent_version", "status", "created_at", "file", "scan.verdict")}
     versions, counts = await asyncio.gather(live_versions(reads, model, fields), download_counts(reads, [model_id]))
     return conditional_json(request, whole_model(model, shown, versions, counts.get(model_id, 0)))

@@ -77,6 +77,6 @@ def newest_versions(limit: int) -> Stages:
 
 def _version_row(version: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
     """A list row about one version: what versions have of their own comes from it, the rest from its model."""
-    own = {name: version[name] for name in ("version", "metrics", "created_at", "updated_at", "status")}
+    own = {name: version[name] for name in ("version", "metrics", "created_at", "updated_at", "status", "scan")}
     shown = row({**version["model"], **own}, counts.get(version["model_id"], 0))
     return {**shown, "parent_version": version["parent_version"]}

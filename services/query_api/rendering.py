@@ -37,6 +37,26 @@ def file_members(file: Document | None) -> dict[str, Any] | None:
     }
 
 
+def scan_members(scan: Document | None) -> dict[str, Any] | None:
+    if scan is None:
+        return None
+    at = scan["scanned_at"]
+    return {
+        "verdict": scan["verdict"],
+        "format": scan["format"],
+        "findings": scan["findings"],
+        "scanner": scan["scanner"],
+        "scanned_at": None if at is None else time_text(at),
+        "released": scan["released"],
+    }
+
+
+def scan_verdict(shown: Document) -> str | None:
+    """Of a document of which perhaps only `scan.verdict` was fetched."""
+    scan = shown.get("scan")
+    return None if scan is None else scan["verdict"]
+
+
 def model_size(file: Document | None) -> str | None:
     return None if file is None else size_text(file["size_bytes"])
 
@@ -59,6 +79,7 @@ def row(model: Document, download_count: int) -> dict[str, Any]:
         "updated_at": time_text(model["updated_at"]),
         "status": model["status"],
         "download_count": download_count,
+        "scan_verdict": scan_verdict(model),
     }
 
 
@@ -76,6 +97,8 @@ def whole_model(model: Document, shown: Document, versions: Iterable[Document], 
         "parent_version": shown["parent_version"],
         "dataset_info": shown["dataset_info"],
         "file_metadata": file_members(shown["file"]),
+        "scan": scan_members(shown["scan"]),
+        "corrupt": shown["corrupt"],
         "model_size": model_size(shown["file"]),
         "download_url": download_url(model["_id"], None if shown is model else shown["version"]),
         "created_at": time_text(shown["created_at"]),
@@ -99,6 +122,7 @@ def version_row(version: Document) -> dict[str, Any]:
         "status": version["status"],
         "created_at": time_text(version["created_at"]),
         "model_size": model_size(version["file"]),
+        "scan_verdict": scan_verdict(version),
     }
 
 
@@ -113,6 +137,8 @@ def whole_version(version: Document) -> dict[str, Any]:
         "metrics": version["metrics"],
         "dataset_info": version["dataset_info"],
         "file_metadata": file_members(version["file"]),
+        "scan": scan_members(version["scan"]),
+        "corrupt": version["corrupt"],
         "model_size": model_size(version["file"]),
         "download_url": download_url(version["model_id"], version["version"]),
         "created_at": time_text(version["created_at"]),

@@ -15,7 +15,7 @@ Stages = Sequence[Mapping[str, Any]]
 
 FEW: Final = 1_000
 """So few among all models are found and sorted faster than met by going through the models in order."""
-SHOWN: Final = ("name", "algorithm", "version", "metrics", "tags", "created_at", "updated_at", "status")
+SHOWN: Final = ("name", "algorithm", "version", "metrics", "tags", "created_at", "updated_at", "status", "scan.verdict")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from services.query_api.cursors import signing_key
+from services.query_api.quarantine import Quarantine, ScanPolicy
 from tensorfleet.settings import ByteRoom, Settings
 
 
@@ -16,6 +17,12 @@ class QuerySettings(Settings):
 
     cursor_secret: SecretStr | None = None
     kept_answers: ByteRoom = 64 * 10**6
+    scan_policy: ScanPolicy = "quarantine"
+    scan_required: bool = False
+
+    @property
+    def quarantine(self) -> Quarantine:
+        return Quarantine(self.scan_policy, self.scan_required)
 
     @property
     def cursor_key(self) -> bytes:

@@ -9,6 +9,7 @@ RegistryError
 │   ├── OtherFile             what is reported is about another file than the version has
 │   ├── NothingToRelease
 │   ├── OtherStatus           what was to be done only to something archived, say, which it is not
+│   ├── ArtifactCorrupt       what is stored is not the version's file any more
 │   ├── LastVersion
 │   ├── BlobsGone
 │   ├── CommandStillRunning
@@ -27,6 +28,7 @@ RegistryError
 ├── TooLarge
 ├── KeyReused                 an idempotency key came back with another request
 ├── ChecksumMismatch
+├── ArtifactQuarantined       a verdict keeps the file from being downloaded
 ├── PositionNotReached        a read asked for a position that the projection does not contain in time
 ├── DependencyUnavailable     a server that the request needs does not answer; retry later
 │   ├── LogUnavailable
@@ -150,6 +152,14 @@ class OtherStatus(Rejected):
     code = "other-status"
 
 
+class ArtifactCorrupt(Rejected):
+    code = "artifact-corrupt"
+
+    def __init__(self, model_id: str, version: str) -> None:
+        super().__init__(f"What is stored for version {version} is not the file that was uploaded.")
+        self.model_id = model_id
+
+
 class LastVersion(Rejected):
     code = "last-version"
 
@@ -268,6 +278,17 @@ class KeyReused(RegistryError):
 
 class ChecksumMismatch(RegistryError):
     code = "checksum-mismatch"
+
+
+class ArtifactQuarantined(RegistryError):
+    code = "artifact-quarantined"
+
+    def __init__(self, model_id: str, version: str, verdict: str) -> None:
+        super().__init__(
+            f"The file of version {version} is in quarantine: its verdict is {verdict}. `scan.findings` of the version "
+            "says why; an admin can release it."
+        )
+        self.model_id = model_id
 
 
 class PositionNotReached(RegistryError):

@@ -100,7 +100,7 @@ def _evolve_live(
         case e.ModelVersioned():
             return _versioned(model, event)
         case e.ModelFileAttached():
-            return _with_version(model, event.version, file=event.file)
+            return _with_version(model, event.version, file=event.file, scan=None, corrupt=False)
         case e.ModelDeprecated():
             why = Deprecation(event.reason, event.replacement_model_id)
             return _with_status(model, event.version, e.Status.DEPRECATED, why)

@@ -47,6 +47,7 @@ class Metrics:
         self.corrupt_blobs = Counter(
             "blobs_corrupt_total", "Times that a file was found not to have its SHA-256", ["found_by"], registry=own
         )
+        self.scans = Counter("artifact_scans_total", "Files scanned, by the verdict", ["verdict"], registry=own)
         self._algorithms: set[str] = set()
 
     def downloaded(self, algorithm: str) -> None:

@@ -44,6 +44,7 @@ def _complete(document: dict[str, Any]) -> None:
     used = {tag for _, operation in _operations(document) for tag in operation.get("tags", ())}
     document["tags"] = [{"name": one, "description": _TAGS[one]} for one in _TAGS if one in used]
     for path, operation in _operations(document):
+        document["components"]["schemas"].update(_parts_of_body(operation))
         _declare_path_parameters(path, operation)
         _declare_answers(operation)
         _show_examples(operation)
@@ -54,6 +55,13 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
         for method in _METHODS:
             if method in methods:
                 yield path, methods[method]
+
+
+def _parts_of_body(operation: dict[str, Any]) -> dict[str, Any]:
+    """The schemas that the body's schema brings along and refers to as components."""
+    body = operation.get("requestBody", {}).get("content", {}).get(_JSON, {}).get("schema", {})
+    parts: dict[str, Any] = body.pop("$defs", {})
+    return parts
 
 
 def _declare_path_parameters(path: str, operation: dict[str, Any]) -> None:

@@ -15,6 +15,14 @@ PARAMETERS: Final[dict[str, Any]] = {
     "schema_id": "1",
     "subject": "tensorfleet.model.events.v1-value",
 }
+SCAN: Final[dict[str, Any]] = {
+    "verdict": "safe",
+    "format": "safetensors",
+    "findings": [],
+    "scanner": "tensorfleet 1",
+    "scanned_at": "2026-11-21T19:36:06.204937Z",
+    "released": False,
+}
 REQUESTS: Final[dict[str, Any]] = {
     "register_model": {
         "name": "tour",
@@ -31,6 +39,16 @@ REQUESTS: Final[dict[str, Any]] = {
     "update_model": {"tags": ["demo", "fraud"]},
     "replace_model_fields": {"tags": ["demo", "fraud"]},
     "deprecate_model": {"version": "v1.0", "reason": "v1.1 is better"},
+    "record_scan": {
+        "checksum": "sha256:b5de1357f76be79bcb779cce1dd0c7a0c2447b48d7692ca81d8429b810b34b40",
+        "verdict": "dangerous",
+        "format": "pickle",
+        "findings": [
+            {"severity": "dangerous", "code": "dangerous-import", "where": "@24", "text": "imports posix.system"}
+        ],
+        "scanner": "tensorfleet 1",
+    },
+    "release_file": {"reason": "Read by hand: it calls what we wrote"},
     "run_batch": {
         "operations": [
             {"op": "archive", "model_id": "d7b44809a0359169b755a703"},
@@ -79,6 +97,18 @@ ANSWERS: Final[dict[str, Any]] = {
         "model_id": "d7b44809a0359169b755a703",
         "status": "deprecated",
     },
+    "record_scan": {
+        "success": True,
+        "message": "Verdict recorded",
+        "model_id": "d7b44809a0359169b755a703",
+        "version": "v1.0",
+    },
+    "release_file": {
+        "success": True,
+        "message": "File released",
+        "model_id": "d7b44809a0359169b755a703",
+        "version": "v1.0",
+    },
     "run_batch": {
         "results": [
             {
@@ -112,6 +142,7 @@ ANSWERS: Final[dict[str, Any]] = {
                 "updated_at": "2026-11-21T19:36:06.310446Z",
                 "status": "active",
                 "download_count": 1,
+                "scan_verdict": None,
             }
         ],
         "pagination": {"page": 1, "limit": 20, "total": 1, "pages": 1, "next_cursor": None},
@@ -129,6 +160,7 @@ ANSWERS: Final[dict[str, Any]] = {
                 "updated_at": "2026-11-21T19:36:06.310446Z",
                 "status": "active",
                 "download_count": 1,
+                "scan_verdict": None,
                 "score": 11.0,
             }
         ],
@@ -146,6 +178,8 @@ ANSWERS: Final[dict[str, Any]] = {
         "parent_version": "v1.0",
         "dataset_info": {"name": "payments"},
         "file_metadata": None,
+        "scan": None,
+        "corrupt": False,
         "model_size": None,
         "download_url": "/api/v1/models/d7b44809a0359169b755a703/download",
         "created_at": "2026-11-21T19:36:05.835054Z",
@@ -163,6 +197,7 @@ ANSWERS: Final[dict[str, Any]] = {
                 "status": "active",
                 "created_at": "2026-11-21T19:36:06.140150Z",
                 "model_size": None,
+                "scan_verdict": None,
             },
             {
                 "version": "v1.0",
@@ -170,6 +205,7 @@ ANSWERS: Final[dict[str, Any]] = {
                 "status": "deprecated",
                 "created_at": "2026-11-21T19:36:05.835054Z",
                 "model_size": "29 B",
+                "scan_verdict": "safe",
             },
         ],
         "sequence": 7,
@@ -190,6 +226,8 @@ ANSWERS: Final[dict[str, Any]] = {
             "format": "binary",
             "filename": "model.bin",
         },
+        "scan": SCAN,
+        "corrupt": False,
         "download_url": "/api/v1/models/d7b44809a0359169b755a703/download?version=v1.0",
     },
     "list_versions": {
@@ -206,6 +244,8 @@ ANSWERS: Final[dict[str, Any]] = {
                 "metrics": {"test_accuracy": 0.961},
                 "dataset_info": {"name": "payments"},
                 "file_metadata": None,
+                "scan": None,
+                "corrupt": False,
                 "model_size": None,
                 "download_url": "/api/v1/models/d7b44809a0359169b755a703/download?version=v1.1",
                 "created_at": "2026-11-21T19:36:06.140150Z",
@@ -229,6 +269,8 @@ ANSWERS: Final[dict[str, Any]] = {
             "format": "binary",
             "filename": "model.bin",
         },
+        "scan": SCAN,
+        "corrupt": False,
         "model_size": "29 B",
         "download_url": "/api/v1/models/d7b44809a0359169b755a703/download?version=v1.0",
         "created_at": "2026-11-21T19:36:05.835054Z",
@@ -272,6 +314,7 @@ ANSWERS: Final[dict[str, Any]] = {
                 "updated_at": "2026-11-21T19:36:06.310446Z",
                 "status": "active",
                 "download_count": 1,
+                "scan_verdict": None,
                 "downloads": 1,
             }
         ],
@@ -289,6 +332,7 @@ ANSWERS: Final[dict[str, Any]] = {
                 "updated_at": "2026-11-21T19:36:06.140150Z",
                 "status": "active",
                 "download_count": 1,
+                "scan_verdict": None,
                 "parent_version": "v1.0",
             }
         ]

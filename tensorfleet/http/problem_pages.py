@@ -34,6 +34,8 @@ MEANINGS: Final = {
     "other-file": "The version has a file with another checksum than the one that is reported about.",
     "nothing-to-release": "No verdict keeps the file from being downloaded.",
     "other-status": "The model or version does not have the status that `if_status` asks for. Nothing was changed.",
+    "artifact-quarantined": "A scan found that the file does harm, or nobody knows yet. An admin can release it.",
+    "artifact-corrupt": "What is stored is not the file that was uploaded. Restore it, or make a new version.",
     "last-version": "The last version of a model can't be deleted. Delete the model.",
     "blobs-gone": "The deleted model can't be restored, because its files were removed after the grace period.",
     "command-still-running": "A request with the same Idempotency-Key is under way. Ask again in a moment.",

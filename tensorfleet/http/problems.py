@@ -27,6 +27,7 @@ STATUS_OF: Mapping[type[RegistryError], int] = {
     errors.TooLarge: 413,
     errors.KeyReused: 422,
     errors.ChecksumMismatch: 422,
+    errors.ArtifactQuarantined: 403,
     errors.PositionNotReached: 504,
     errors.DependencyUnavailable: 503,
     errors.StorageFull: 507,

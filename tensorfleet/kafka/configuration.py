@@ -57,6 +57,20 @@ def member(kafka: Mapping[str, str], client_id: str, group: str, instance: str |
     }
 
 
+def worker(kafka: Mapping[str, str], client_id: str, group: str, instance: str) -> Config:
+    """A group member whose place is kept by Kafka: what it has stored is committed each second, and at its end.
+
+    A group that is new begins at the beginning, and so does one whose place is gone: work that may be repeated.
+    """
+    return {
+        **member(kafka, client_id, group, instance),
+        "enable.auto.commit": True,
+        "auto.commit.interval.ms": 1000,
+        "enable.partition.eof": False,
+        "auto.offset.reset": "earliest",
+    }
+
+
 def producer(kafka: Mapping[str, str], client_id: str) -> Config:
     return {
         **_RECONNECT,

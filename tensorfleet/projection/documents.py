@@ -6,7 +6,7 @@ Times are Int64 microseconds since 1970, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, assert_never
 
 from bson.int64 import Int64
@@ -17,6 +17,7 @@ from tensorfleet.domain.fitting import Standing, require_fit
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.envelope import Envelope, Position
 from tensorfleet.projection.facets import facets_of
+from tensorfleet.projection.scans import after_release, after_verdict, no_verdict
 
 Document = dict[str, Any]
 _PATCHED = ("hyperparameters", "metrics", "dataset_info")
@@ -93,10 +94,10 @@ class ModelDocuments:
             case e.MetricsReported():
                 pass
             case e.ArtifactScanned():
-                self._scanned(event, at)
+                scan = after_verdict(self._known_version(event.version)["scan"], event, at)
+                self._of_file(event.version, at, scan=scan)
             case e.ArtifactReleased():
-                scan = self._known_version(event.version)["scan"]
-                self._of_file(event.version, at, scan=scan and {**scan, "released": True})
+                self._of_file(event.version, at, scan=after_release(self._known_version(event.version)["scan"]))
             case e.ArtifactFoundCorrupt():
                 self._of_file(event.version, at, corrupt=True)
             case e.ArtifactRepaired():
@@ -184,21 +185,10 @@ class ModelDocuments:
             "format": event.file.format,
             "filename": event.file.filename,
         }
-        self._of_file(event.version, at, file=file, scan=_scan(e.ScanVerdict.UNSCANNED))
+        self._of_file(event.version, at, file=file, scan=no_verdict(), corrupt=False)
         model["file_version"] = event.newest_file_version
         model["total_size_bytes"] = Int64(model["total_size_bytes"] + event.file.size_bytes)
         model["file_count"] = Int64(model["file_count"] + 1)
-
-    def _scanned(self, event: e.ArtifactScanned, at: Int64) -> None:
-        """A release ends with another verdict than the one that was released."""
-        before = self._known_version(event.version)["scan"]
-        released = before is not None and before["released"] and before["verdict"] == event.verdict
-        findings = [
-            {"severity": str(one.severity), "code": one.code, "where": one.where, "text": one.text}
-            for one in event.findings
-        ]
-        scan = _scan(event.verdict, event.format, findings, event.scanner, at, released)
-        self._of_file(event.version, at, scan=scan)
 
     def _of_file(self, number: str, at: Int64, **members: Any) -> None:
         """What the version's document says of its file, and the model's, if it is the newest version."""
@@ -275,25 +265,6 @@ def _version_members(number: str, parent: str | None, event: e.ModelRegistered |
         "hyperparameters": dict(event.hyperparameters),
         "metrics": dict(event.metrics),
         "dataset_info": dict(event.dataset_info),
-    }
-
-
-def _scan(
-    verdict: e.ScanVerdict,
-    format_: str | None = None,
-    findings: Sequence[Document] = (),
-    scanner: str | None = None,
-    scanned_at: Int64 | None = None,
-    released: bool = False,
-) -> Document:
-    """By default that of a file on which there is no verdict yet."""
-    return {
-        "verdict": str(verdict),
-        "format": format_,
-        "findings": list(findings),
-        "scanner": scanner,
-        "scanned_at": scanned_at,
-        "released": released,
     }
 
 

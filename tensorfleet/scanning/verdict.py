@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+RULES: Final = "tensorfleet 1"
+"""By whom a verdict is: raise the number with every change that may change the verdict on a file."""
+
 
 class Format(StrEnum):
     """What a file is, by its bytes. COMPRESSED: gzip, zlib, bz2, xz, lzma or lz4 around something that is not known."""

@@ -11,7 +11,7 @@ import pytest
 from devstack.installer import install_compose_parser
 
 REPOSITORY = Path(__file__).parents[2]
-REGISTRY = {"command-api", "query-api", "projector", "publisher"}
+REGISTRY = {"command-api", "query-api", "projector", "publisher", "scanner"}
 SERVERS = {"kafka", "mongodb", "minio"}
 
 
@@ -103,4 +103,5 @@ def test_services_and_servers_agree_on_addresses_and_keys(services: dict[str, An
         assert environment["MINIO_ACCESS_KEY"] == minio["MINIO_ROOT_USER"]
         assert environment["MINIO_SECRET_KEY"] == minio["MINIO_ROOT_PASSWORD"]
         assert environment["MINIO_ENDPOINT"] == "minio:9000"
+        assert services["scanner"]["environment"]["REGISTRY_URL"] == "http://gateway:8084"
         assert re.search(r"//mongodb:27017/\?replicaSet=rs0", environment["MONGODB_URL"])

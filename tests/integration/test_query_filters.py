@@ -8,11 +8,12 @@ from urllib.parse import quote
 import pytest
 
 from tensorfleet.mongo import read_models
-from tests.integration.query_world import HOUR, NOW, World, walk, world
+from tests.integration.query_world import HOUR, NOT_SCANNED, NOW, World, walk, world
 
 MODELS = "/api/v1/models"
 SEARCH = "/api/v1/models/search"
 
+SCANNED = {**NOT_SCANNED, "verdict": "dangerous"}
 FIELDS = {
     "RandomForest_95.2%_Dec16": {
         "algorithm": "RandomForest",
@@ -27,10 +28,11 @@ FIELDS = {
         "metrics": {"accuracy": 0.91, "n": 9007199254740992},
         "description": "Finds fraud\nin card payments.",
         "created_at": NOW - 2 * HOUR,
+        "scan": SCANNED,
     },
     "Модель_Сегментации": {"version": "v2.10", "version_order": (2 << 32) + 10, "tags": ["50%_off"], "framework": None},
     "深度学习模型": {"dataset_info": {"name": "ImageNet-1k"}, "updated_at": NOW, "tags": ["prod"]},
-    "gone": {"deleted": True, "tags": ["prod"]},
+    "gone": {"deleted": True, "tags": ["prod"], "scan": SCANNED},
 }
 FOREST, XGB, SEGMENTS, DEEP, _ = FIELDS
 
@@ -40,8 +42,9 @@ def registry(mongodb_url: str) -> Iterator[World]:
     with world(mongodb_url) as one:
         for name, fields in FIELDS.items():
             model = dict(fields)
+            scan = {"v1.0": {"scan": model.pop("scan")}} if "scan" in model else {}
             version, order = model.pop("version", "v1.0"), model.pop("version_order", 1 << 32)
-            one.model(name, **model, versions=[version])
+            one.model(name, **model, versions=[version], version_fields=scan)
             assert one.db.models.find_one({"name": name, "version_order": order})
         yield one
 
@@ -79,6 +82,10 @@ CONDITIONS = [
     ("hyperparameters.`lr.decay` = 0.5", [FOREST]),
     ("hyperparameters.`lr.decay` LIKE '%'", []),
     ('name = \'{"$gt": ""}\'', []),
+    ("scan.verdict = 'dangerous'", [XGB]),
+    ("scan.verdict IN ('safe', 'dangerous') OR name = 'x'", [XGB]),
+    ("scan.verdict != 'dangerous'", [FOREST, SEGMENTS, DEEP]),
+    ("scan.verdict ILIKE 'DANGER%'", [XGB]),
 ]
 
 

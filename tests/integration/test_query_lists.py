@@ -50,6 +50,7 @@ def test_a_row_has_the_members_of_the_contract(registry: World) -> None:
         "updated_at": "2026-11-21T16:00:00.000000Z",
         "status": "active",
         "download_count": 47,
+        "scan_verdict": None,
     }
     assert answer["pagination"] == {"page": 1, "limit": 20, "total": 1, "pages": 1, "next_cursor": None}
 

@@ -12,7 +12,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from services.query_api.directions import lower_is_better
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.mongo.measurements import series_key
-from tests.integration.query_world import HOUR, MIB, NOW, World, event_document, world
+from tests.integration.query_world import HOUR, MIB, NOT_SCANNED, NOW, World, event_document, world
 
 MODELS = "/api/v1/models"
 DAY = 24 * HOUR
@@ -57,6 +57,8 @@ def test_the_whole_document_has_every_member(registry: World) -> None:
             "format": "pickle",
             "filename": "model.pkl",
         },
+        "scan": NOT_SCANNED,
+        "corrupt": False,
         "model_size": "1.5 KB",
         "download_url": f"{MODELS}/{model_id}/download",
         **times,
@@ -68,8 +70,22 @@ def test_the_whole_document_has_every_member(registry: World) -> None:
         "model_status": "active",
         "download_count": 2,
         "versions": [
-            {"version": "v1.1", "parent_version": "v1.0", "status": "active", **times, "model_size": "1.5 KB"},
-            {"version": "v1.0", "parent_version": None, "status": "active", **times, "model_size": None},
+            {
+                "version": "v1.1",
+                "parent_version": "v1.0",
+                "status": "active",
+                **times,
+                "model_size": "1.5 KB",
+                "scan_verdict": "unscanned",
+            },
+            {
+                "version": "v1.0",
+                "parent_version": None,
+                "status": "active",
+                **times,
+                "model_size": None,
+                "scan_verdict": None,
+            },
         ],
         "sequence": 7,
         "position": f"3:{2**40}",

@@ -36,6 +36,7 @@ LISTS = [
     f"{MODELS}?tags=a,b&min_metric.auc=0.3",
     f"{MODELS}?all_tags=a&algorithm=svm&created_by=ann",
     f"{MODELS}?status=deprecated&max_metric.n=1",
+    f"{MODELS}?scan_verdict=unscanned&sort=name",
 ]
 FIGURES = [f"{MODELS}/statistics", "/api/v1/statistics"]
 

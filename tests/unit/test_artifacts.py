@@ -171,3 +171,10 @@ def test_the_model_says_what_became_of_the_file_of_its_newest_version() -> None:
     assert again.model is not None and (again.model["scan"]["released"], again.model["corrupt"]) == (True, False)
     other = documents(*UPLOADED, scan_of(FILE), RELEASE, scan_of(FILE, ScanVerdict.SUSPICIOUS))
     assert other.model is not None and other.model["scan"]["released"] is False
+
+
+def test_a_release_without_a_verdict_changes_nothing_wherever_it_is_folded() -> None:
+    event, found = e.ArtifactReleased("v1.0", FILE.checksum, "early"), documents(*UPLOADED)
+    found.apply(envelope(event, sequence=3), Position(0, 3), bytes(32))
+    assert found.model is not None and found.model["scan"]["released"] is False
+    assert scan(evolve(given(*UPLOADED), event)) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 import socket
@@ -15,9 +16,9 @@ from typer.testing import CliRunner
 from tensorfleet.cli.__main__ import app
 from tensorfleet.scanning import confinement
 from tensorfleet.scanning.limits import MIB, Limits
-from tensorfleet.scanning.sandbox import scan_in_sandbox
+from tensorfleet.scanning.sandbox import judge_open_file, scan_in_sandbox
 from tensorfleet.scanning.scan import scan
-from tensorfleet.scanning.verdict import Judgement, verdict_from_json
+from tensorfleet.scanning.verdict import Judgement, Verdict, verdict_from_json
 from tests.unit import model_files as files
 from tests.unit.hostile_files import EVIL
 
@@ -47,11 +48,20 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
+def awaited(file: Path, limits: Limits | None = None) -> Verdict:
+    async def judged() -> Verdict:
+        with file.open("rb") as opened:
+            return await judge_open_file(opened, limits)
+
+    return asyncio.run(judged())
+
+
 @pytest.mark.parametrize("raw", [files.torch_zip(), EVIL, files.zipped({"../x": b"{}"}), b"text"])
 def test_the_sandbox_says_what_the_scan_says(model: Path, raw: bytes) -> None:
     model.write_bytes(raw)
     verdict = scan(model)
     assert scan_in_sandbox(model) == verdict == verdict_from_json(json.loads(json.dumps(verdict.as_json())))
+    assert awaited(model) == verdict
 
 
 def test_the_confined_process_has_no_network_no_programs_and_no_files_to_write(model: Path) -> None:
@@ -86,9 +96,9 @@ def test_a_scanner_that_ends_without_a_verdict_leaves_the_file_unscanned(
     model: Path, limits: Limits, raw: bytes, codes: set[str]
 ) -> None:
     model.write_bytes(raw)
-    verdict = scan_in_sandbox(model, limits)
-    assert verdict.verdict is Judgement.UNSCANNED
-    assert {finding.code for finding in verdict.findings} <= codes
+    for verdict in (scan_in_sandbox(model, limits), awaited(model, limits)):
+        assert verdict.verdict is Judgement.UNSCANNED
+        assert {finding.code for finding in verdict.findings} <= codes
 
 
 @pytest.mark.parametrize(

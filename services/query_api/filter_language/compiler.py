@@ -20,7 +20,7 @@ from services.query_api.filter_language.patterns import expression_of, fixed_beg
 from services.query_api.filter_language.syntax import FilterInvalid
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand
-from tensorfleet.domain.events import Status
+from tensorfleet.domain.events import ScanVerdict, Status
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.projection import facets as f
 
@@ -28,11 +28,19 @@ Condition = Mapping[str, Any]
 
 _OPERATORS: Final = {"=": "$eq", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
 _TEXTS: Final = ("name", "algorithm", "status", "tags", "created_by", "framework", "description", "version")
-_UNORDERED: Final = ("status", "tags")
+_SCAN: Final = "scan"
+_VERDICT: Final = "scan.verdict"
+_UNORDERED: Final = ("status", "tags", _SCAN)
 _TIMES: Final = ("created_at", "updated_at")
 _MAPS: Final = ("metrics", "hyperparameters")
 _SORTED: Final = ("name", *_TIMES)
-_FACETS: Final = {"algorithm": f.by_algorithm, "status": f.by_status, "tags": f.by_tag, "created_by": f.by_author}
+_FACETS: Final = {
+    "algorithm": f.by_algorithm,
+    "status": f.by_status,
+    "tags": f.by_tag,
+    "created_by": f.by_author,
+    _SCAN: f.by_verdict,
+}
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,11 +102,11 @@ class _Compiler:
         if field.root in _TIMES:
             return {field.root: {operator: self._time(node.literal)}}
         if not isinstance(node.literal.value, str):
-            raise self._wrong(node.literal.at, f"{field.root} is compared with text, in single quotes")
+            raise self._wrong(node.literal.at, f"{_path(field)} is compared with text, in single quotes")
         if operator == "$eq":
-            return {field.root: {"$eq": self._known(field, node.literal)}}
+            return {_path(field): {"$eq": self._known(field, node.literal)}}
         if field.root in _UNORDERED:
-            raise self._wrong(field.at, f"{field.root} takes =, !=, IN, LIKE and ILIKE")
+            raise self._wrong(field.at, f"{_path(field)} takes =, !=, IN, LIKE and ILIKE")
         if field.root == "version":
             return {"version_order": {operator: self._version_order(node.literal)}}
         return {field.root: {operator: node.literal.value}}
@@ -118,8 +126,8 @@ class _Compiler:
         if field.root in _TIMES or field.root == "metrics":
             raise self._wrong(field.at, f"{field.root} holds no text")
         expression, flags = expression_of(node.pattern.raw), "is" if node.ignore_case else "s"
-        if field.key is None:
-            return {field.root: {"$regex": Regex(expression, flags)}}
+        if field.key is None or field.root == _SCAN:
+            return {_path(field): {"$regex": Regex(expression, flags)}}
         if _PLAIN_KEY.fullmatch(field.key):
             return {f"{field.root}.{field.key}": {"$regex": Regex(expression, flags)}}
         found = _value_of(field)
@@ -133,8 +141,10 @@ class _Compiler:
             problem = limits.key_problem(field.key)
             if problem:
                 raise self._wrong(field.at, f"a name that {problem}")
+        elif (field.root, field.key) == (_SCAN, "verdict"):
+            return field
         elif field.root not in (*_TEXTS, *_TIMES):
-            known = ", ".join([*_TEXTS, *_TIMES, *(f"{one}.<name>" for one in _MAPS)])
+            known = ", ".join([*_TEXTS, *_TIMES, _VERDICT, *(f"{one}.<name>" for one in _MAPS)])
             raise self._wrong(field.at, f"no such field; there are {known}")
         elif field.key is not None:
             raise self._wrong(field.at, f"{field.root} has no parts")
@@ -143,6 +153,8 @@ class _Compiler:
     def _known(self, field: s.Field, literal: s.Literal) -> s.Value:
         if field.root == "status" and literal.value not in list(Status):
             raise self._wrong(literal.at, f"status is one of {', '.join(Status)}")
+        if field.root == _SCAN and literal.value not in list(ScanVerdict):
+            raise self._wrong(literal.at, f"{_VERDICT} is one of {', '.join(ScanVerdict)}")
         return literal.value
 
     def _time(self, literal: s.Literal) -> int:
@@ -174,6 +186,11 @@ def _among(equalities: Sequence[Condition]) -> Condition:
 
 def _conjuncts(node: s.Node) -> list[s.Node]:
     return [one for part in node.parts for one in _conjuncts(part)] if isinstance(node, s.All) else [node]
+
+
+def _path(field: s.Field) -> str:
+    """Of a field that is no map."""
+    return _VERDICT if field.root == _SCAN else field.root
 
 
 def _facet(node: s.Node) -> str | None:
