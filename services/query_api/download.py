@@ -76,7 +76,7 @@ def download_routes(
 
     async def chosen(request: Request, model_id: str) -> Download:
         version = version_of(await gate.enter(request, [VERSION]))
-        model = await live_model(reads, model_id)
+        model = await live_model(reads, request, model_id)
         found = await live_version(reads, model, version) if version else await newest_with_file(reads, model)
         if found["file"] is None:
             raise FileNotFound(model_id, version)

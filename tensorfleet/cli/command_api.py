@@ -13,10 +13,15 @@ import typer
 from tensorfleet.domain.errors import LogUnavailable, Rejected
 
 _SECONDS: Final = 30.0
+ApiKeyOption = Annotated[
+    str, typer.Option(envvar="TENSORFLEET_API_KEY", help="A key, if the registry asks for one.", show_default=False)
+]
 RegistryUrlOption = Annotated[str, typer.Option(envvar="REGISTRY_URL", help="Where the registry answers.")]
 
 
-def discard_parked_records(url: str, model_id: str, reason: str, first_offset: int, last_offset: int) -> str:
+def discard_parked_records(
+    url: str, model_id: str, reason: str, first_offset: int, last_offset: int, api_key: str
+) -> str:
     """The position of the event in the log. Rejected if the registry refuses, LogUnavailable if it does not answer."""
     body = {"model_id": model_id, "reason": reason, "first_offset": first_offset, "last_offset": last_offset}
     if not url.startswith(("http://", "https://")):
@@ -24,7 +29,11 @@ def discard_parked_records(url: str, model_id: str, reason: str, first_offset: i
     request = urllib.request.Request(  # noqa: S310 (it was looked at above)
         f"{url.rstrip('/')}/api/v1/dead-letters/discard",
         data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex},
+        headers={
+            "Content-Type": "application/json",
+            "Idempotency-Key": uuid.uuid4().hex,
+            **({"X-API-Key": api_key} if api_key else {}),
+        },
     )
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310

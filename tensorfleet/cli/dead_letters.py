@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tensorfleet.cli.command_api import RegistryUrlOption, discard_parked_records
+from tensorfleet.cli.command_api import ApiKeyOption, RegistryUrlOption, discard_parked_records
 from tensorfleet.cli.environment import CLIENT_ID, ModelOption, RegistryOption, log_settings
 from tensorfleet.cli.letter_texts import as_json, described, listed, sentence
 from tensorfleet.domain.errors import ModelNotFound, NothingParked
@@ -92,6 +92,7 @@ def discard(
     reason: Annotated[str, typer.Option(help="Why; it stays in the log for ever.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     url: RegistryUrlOption = "http://localhost:8084",
+    api_key: ApiKeyOption = "",
     registry: RegistryOption = None,
 ) -> None:
     """Let a parked model go on without the records that park it, and all of it since. This can't be undone."""
@@ -102,7 +103,7 @@ def discard(
     typer.echo(sentence(parked))
     if not yes:
         typer.confirm("Discard them? Nothing brings them back.", abort=True)
-    place = discard_parked_records(url, model_id, reason, parked.first.offset, parked.last.offset)
+    place = discard_parked_records(url, model_id, reason, parked.first.offset, parked.last.offset, api_key)
     typer.echo(f"Discarded, by the event at {place}. The model goes on from the state that it had before.")
 
 

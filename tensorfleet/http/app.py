@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from tensorfleet.http import problems
 from tensorfleet.http.finishing import Finishing
+from tensorfleet.http.guard import Guard, protect
 from tensorfleet.http.metrics import Metrics, RequestMetrics
 from tensorfleet.http.openapi_document import complete_document
 from tensorfleet.http.problem_pages import problem_pages
@@ -24,8 +25,12 @@ def make_app(
     *,
     cors_origins: str,
     on_unexpected: Callable[[BaseException], None],
+    guard: Guard | None = None,
 ) -> FastAPI:
-    """`cors_origins`: separated by commas, none allows none. `on_unexpected` is given every error that is no answer."""
+    """`cors_origins`: separated by commas, none allows none. `on_unexpected` is given every error that is no answer.
+
+    `guard` None: everyone may do everything. LookupError for a route that is not in the table of routes.
+    """
     app = FastAPI(title=title, version="1.0.0", description=_ABOUT, redirect_slashes=False)
     problems.install(app, on_unexpected)
     app.router.routes.extend(problem_pages().routes)
@@ -33,7 +38,8 @@ def make_app(
         # Not include_router: it keeps the router as a level of its own, and matching by levels costs twice the time.
         app.router.routes.extend(router.routes)
     app.router.routes.extend(_heads(app))
-    complete_document(app)
+    protect(app, guard)
+    complete_document(app, guarded=guard is not None)
     app.add_middleware(Finishing)
     app.add_middleware(RequestMetrics, metrics=metrics)
     if cors_origins:

@@ -84,7 +84,13 @@ def test_a_changed_schema_file_is_refused(tmp_path: Path) -> None:
         Catalogue(tmp_path)
 
 
-LOCKED = {1: "model_event.v1.avsc", 2: "model_state.v1.avsc", 3: "model_event.v2.avsc"}
+LOCKED = {
+    1: "model_event.v1.avsc",
+    2: "model_state.v1.avsc",
+    3: "model_event.v2.avsc",
+    10: "access_key.v1.avsc",
+    11: "access_record.v1.avsc",
+}
 
 
 def test_the_catalogue_keeps_what_was_ever_locked() -> None:
