@@ -45,8 +45,8 @@ class ForwardedCommand:
     command_hash: str
     actor: str
     traceparent: str | None
-    prefix: str | None
     seconds: float
+    prefix: str | None = None
 
 
 _FORWARDED: TypeAdapter[ForwardedCommand] = TypeAdapter(ForwardedCommand)

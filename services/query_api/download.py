@@ -20,9 +20,9 @@ from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, FileNotFound
 from tensorfleet.domain.events import Status
 from tensorfleet.http.conditional import REVALIDATE, is_unchanged, range_still_applies
+from tensorfleet.http.guard import principal_of
 from tensorfleet.mongo.read_models import Document, ReadModels
 
-ANONYMOUS: Final = "anonymous"
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
@@ -94,7 +94,7 @@ def download_routes(
         else:
             headers |= {"Content-Length": str(part.length), "Content-Range": part.content_range}
             status = 206
-        counter = _counter(log, wanted, getattr(request.state, "actor", ANONYMOUS)) if part.start == 0 else Uncounted()
+        counter = _counter(log, wanted, principal_of(request).actor) if part.start == 0 else Uncounted()
         transfer = Transfer(counter, timeout_seconds)
         try:
             return await transfer.begin(await blobs.open(wanted.checksum, part.start, part.length), status, headers)

@@ -35,7 +35,7 @@ class FiguresOfNames:
         summed = {"$group": {"_id": None, "number": {"$sum": "$downloads"}}}
         if hour is None:
             return await self._number(DOWNLOAD_COUNTERS, [{"$match": named(self._names)}, summed])
-        of_names = [
+        of_names: Stages = [
             {"$match": {"hour": {"$gt": hour}}},
             {"$group": {"_id": "$model_id", "downloads": {"$sum": "$downloads"}}},
             {"$lookup": {"from": DOWNLOAD_COUNTERS, "localField": "_id", "foreignField": "_id", "as": "counter"}},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 MOST_AT_ONCE: Final = 200
-"""Records of one interval; what does not fit is counted together, by kind and reason alone."""
+"""Records of one interval with keys that are known, and as many without; what does not fit is counted together, by
+kind and reason alone. So whoever has a key can't hide behind a flood of requests without one."""
 OTHERS: Final = "(others)"
 
 
@@ -44,10 +46,15 @@ class Tally:
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
         self._counted: dict[Access, tuple[int, int, int]] = {}
+        self._different = Counter[bool]()
 
     def add(self, access: Access) -> None:
-        if access not in self._counted and len(self._counted) >= MOST_AT_ONCE:
-            access = Access(access.kind, OTHERS, None, OTHERS, OTHERS, OTHERS, access.reason, access.status)
+        known = access.key_id is not None
+        if access not in self._counted:
+            if self._different[known] < MOST_AT_ONCE:
+                self._different[known] += 1
+            else:
+                access = Access(access.kind, OTHERS, None, OTHERS, OTHERS, OTHERS, access.reason, access.status)
         now = self._now()
         first, _, count = self._counted.get(access, (now, now, 0))
         self._counted[access] = (first, now, count + 1)
@@ -55,4 +62,5 @@ class Tally:
     def drain(self) -> list[AccessRecord]:
         """What was counted since the last time."""
         counted, self._counted = self._counted, {}
+        self._different.clear()
         return [AccessRecord(access, *times) for access, times in counted.items()]

@@ -11,6 +11,8 @@ from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand
 
 PREFIX_CHARACTERS: Final = 100
+SUBJECT: Final = "oidc:"
+"""What actors begin with that an OIDC provider vouches for."""
 _LAST: Final = "\U0010ffff"
 _BEFORE_SURROGATES: Final = "\ud7ff"
 _AFTER_SURROGATES: Final = "\ue000"

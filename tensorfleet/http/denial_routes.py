@@ -8,10 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from tensorfleet.access.audit import AccessRecord
-from tensorfleet.access.principal import EVERYONE
-from tensorfleet.domain.errors import Forbidden
 from tensorfleet.http.conditional import conditional_json
-from tensorfleet.http.guard import principal_of
 from tensorfleet.http.openapi import problems
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
 from tensorfleet.http.times import time_text
@@ -52,8 +49,6 @@ def denial_routes(reads: AccessReads) -> APIRouter:
     )
     async def denials(request: Request) -> Response:
         parameters = QueryParameters.of(request, accepted)
-        if principal_of(request) is EVERYONE:
-            raise Forbidden("Authentication is off (ENABLE_AUTH), so nobody is refused.")
         kind = parameters.choice(KIND.name, ("denied", "used")) or "denied"
         end = parameters.integer(BEFORE.name, -1, 0, _MOST_OFFSET)
         found, next_before = await reads.before(None if end < 0 else end)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,15 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from tensorfleet.access.roles import Role
 from tests.processes import RegistryProcesses
 from tests.servers import Servers
 
 ISSUER, AUDIENCE = "https://issuer.example", "tensorfleet"
 OWN, FOREIGN = "team-a/", "team-b/"
+LIMITED = "limited"
+"""The kind of key that sees OWN alone."""
+NOT_THERE = "0" * 24
 SECONDS = 10
 
 
@@ -34,6 +40,10 @@ class Guarded:
     def ask(self, key: str | None, method: str, path: str, **given: Any) -> httpx.Response:
         headers = {**given.pop("headers", {}), **({} if key is None else {"X-API-Key": key})}
         return self.http.request(method, path, headers=headers, **given)
+
+    def status_of(self, key_id: str) -> str:
+        keys = self.ask(self.admin, "GET", "/api/v1/keys").json()["keys"]
+        return str(next(one["status"] for one in keys if one["id"] == key_id))
 
     def issue(self, **form: Any) -> tuple[str, str]:
         """The id and the text of a new key."""
@@ -64,11 +74,22 @@ def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
         time.sleep(0.02)
 
 
+def issue_each_kind(guarded: Guarded) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    expired_id, guarded.keys["expired"] = guarded.issue(roles=["admin"], expires_at=soon)
+    for role in Role:
+        _, guarded.keys[role] = guarded.issue(roles=[role])
+    _, guarded.keys[LIMITED] = guarded.issue(roles=["writer", "downloader"], model_prefix=OWN)
+    revoked_id, guarded.keys["revoked"] = guarded.issue(roles=["admin"])
+    assert guarded.ask(guarded.admin, "DELETE", f"/api/v1/keys/{revoked_id}").status_code == 200
+    guarded.keys["unknown"] = "tfr_" + "0" * 16 + "_" + "A" * 43
+    guarded.keys["malformed"] = "let me in"
+    until(lambda: guarded.status_of(expired_id) == "expired")
+
+
 @contextmanager
 def guarded_registry(stack: Servers, directory: Path) -> Iterator[Guarded]:
-    import json
-
-    processes = RegistryProcesses(stack, directory, ("gateway", "projector", "publisher", "query_api"))
+    processes = RegistryProcesses(stack, directory, ("gateway", "gateway.two", "projector", "publisher"))
     signer = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
     jwks = directory / "jwks.json"
     jwks.write_text(json.dumps({"keys": [signer.as_dict(private=False)]}))
@@ -85,6 +106,8 @@ def guarded_registry(stack: Servers, directory: Path) -> Iterator[Guarded]:
     try:
         processes.start()
         with httpx.Client(base_url=processes.url, timeout=30) as http:
-            yield Guarded(processes, admin, signer, http)
+            guarded = Guarded(processes, admin, signer, http)
+            issue_each_kind(guarded)
+            yield guarded
     finally:
         processes.stop_all()

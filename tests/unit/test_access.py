@@ -101,8 +101,11 @@ def test_a_flood_of_denials_is_a_few_records_that_count_it() -> None:
         address = f"10.0.{number // 250}.{number % 250}"
         tally.add(Access("denied", "anonymous", None, "GET", "/r", address, Reason.UNKNOWN, 401))
         tally.add(Access("denied", "anonymous", None, "GET", "/r", "10.1.1.1", Reason.UNKNOWN, 401))
+    known = Access("denied", "ann#1", "1", "GET", "/r", "10.1.1.1", Reason.ROLE, 403)
+    tally.add(known)
     records = tally.drain()
-    assert len(records) == MOST_AT_ONCE + 1 and sum(one.count for one in records) == 20_000
+    assert len(records) == MOST_AT_ONCE + 2 and sum(one.count for one in records) == 20_001
+    assert records.pop().access == known
     assert {one.access.address: one.count for one in records}["10.1.1.1"] == 10_000
     assert records[-1].access.address == OTHERS and tally.drain() == []
     assert CODEC.decode_access(CODEC.encode_access("id", records[0])) == ("id", records[0])
