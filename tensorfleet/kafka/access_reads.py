@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,10 +13,12 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from tensorfleet.access.audit import AccessRecord
 from tensorfleet.domain.errors import LogUnavailable
 from tensorfleet.events.access import AccessCodec
+from tensorfleet.events.codec import Undecodable
 from tensorfleet.events.topics import Topics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.record_lookup import RecordLookup
 
+_LOG = logging.getLogger(__name__)
 MOST_LOOKED_AT: Final = 500
 _SECONDS: Final = 4.0
 Found = tuple[str, AccessRecord]
@@ -43,10 +46,21 @@ class KafkaAccessReads:
         last = newest if end is None else min(end, newest)
         first = max(oldest, last - MOST_LOOKED_AT)
         if first >= last:
-            return [], oldest
-        found = self._lookup.find(0, range(first, last), _SECONDS).values
-        records = [self._codec.decode_access(value) for value in found.values() if value is not None]
-        return records[::-1], first if first > oldest else 0
+            return [], 0
+        looked = self._lookup.find(0, range(first, last), _SECONDS)
+        if looked.looked_until < last:
+            raise LogUnavailable("Kafka does not give out all of the records in time.")
+        found = looked.values
+        records = [self._decoded(offset, found[offset]) for offset in sorted(found, reverse=True)]
+        return [one for one in records if one is not None], first if first > oldest else 0
+
+    def _decoded(self, offset: int, value: bytes | None) -> Found | None:
+        """None for what another release of the registry may be able to read."""
+        try:
+            return self._codec.decode_access(value or b"")
+        except Undecodable as error:
+            _LOG.warning("%s[0] has a record at offset %d that can't be read: %s", self._topic, offset, error)
+            return None
 
     def _offset(self, spec: OffsetSpec) -> int:
         asked = TopicPartition(self._topic, 0)

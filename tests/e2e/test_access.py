@@ -71,6 +71,15 @@ def test_every_route_lets_in_whom_the_table_names(guarded: Guarded) -> None:
         assert route in HIDDEN or bool(security) == (entry.role is not None), route
 
 
+def test_every_process_asks_for_a_key(guarded: Guarded) -> None:
+    for name in guarded.processes.ports:
+        url, reader = guarded.processes.url_of(name), {"X-API-Key": guarded.keys["reader"]}
+        assert httpx.get(f"{url}/health/live").status_code == 200
+        for path in ("/metrics", "/health", "/health/detailed", "/docs"):
+            answers = [httpx.get(f"{url}{path}", headers=headers).status_code for headers in ({}, reader)]
+            assert answers == [401, 200], (name, path)
+
+
 def test_who_did_it_comes_from_the_key(guarded: Guarded) -> None:
     key_id, text = guarded.issue(name="pipeline", roles=["writer"])
     bearer = {"Authorization": f"Bearer {text}"}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+from pydantic import ValidationError
 
 from tensorfleet.access.denials import Denied
 from tensorfleet.access.principal import NamePrefix
@@ -81,6 +82,12 @@ HOSTILE = [
 def test_anything_else_is_refused(known: OidcTokens, token: str) -> None:
     with pytest.raises(Denied):
         known.principal(token, NOW)
+
+
+def test_the_settings_of_a_provider_go_together() -> None:
+    with pytest.raises(ValidationError) as error:
+        AccessSettings(oidc_issuer="i")
+    assert {one["loc"][0] for one in error.value.errors()} == {"oidc_audience", "oidc_jwks"}
 
 
 @pytest.mark.parametrize("jwks", ["", "[]", '{"keys": 7}', {"keys": []}, {"keys": [{"kty": "oct", "k": "eHh4"}]}])
