@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -26,7 +26,6 @@ from tensorfleet.kafka import configuration
 from tensorfleet.kafka.access import AuditTopic, KeyTopic
 from tensorfleet.kafka.access_reads import KafkaAccessReads
 from tensorfleet.kafka.producer import LoopProducer
-from tensorfleet.oidc import OidcTokens
 from tensorfleet.process import Lifeline
 from tensorfleet.settings import Settings
 
@@ -35,14 +34,14 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Authentication:
-    """Keys of ours, and tokens of an OIDC provider if there is one."""
+    """Keys of ours, and tokens of an OIDC provider if there is one: `token` tells whose one is, or raises Denied."""
 
     table: KeyTable
-    tokens: OidcTokens | None
+    token: Callable[[str, int], Principal] | None
 
     def authenticate(self, text: str, now: int) -> Principal:
-        if self.tokens is not None and text.startswith("eyJ") and text.count(".") == 2:
-            return self.tokens.principal(text, now)
+        if self.token is not None and text.startswith("eyJ") and text.count(".") == 2:
+            return self.token(text, now)
         return self.table.authenticate(text, now)
 
     def still_counts(self, principal: Principal, now: int) -> bool:
@@ -93,7 +92,7 @@ async def access_side(
     if settings.admin_api_key is None:
         raise SettingsInvalid("ENABLE_AUTH is true and ADMIN_API_KEY is missing.")
     async with AsyncExitStack() as stack:
-        tokens = await _tokens(settings, lifeline)
+        token = await _token_check(settings, lifeline)
         codec, tally = AccessCodec(catalogue), Tally(now)
         producer = LoopProducer(configuration.producer(settings.kafka, client_id))
         stack.push_async_callback(producer.close)
@@ -110,17 +109,19 @@ async def access_side(
         lifeline.spawn(audit.run())
         public = {Public.DOCS: settings.public_docs, Public.METRICS: settings.public_metrics}
         opened = frozenset(name for name, is_open in public.items() if is_open)
-        guard = Guard(Authentication(table, tokens), tally, opened)
+        guard = Guard(Authentication(table, token), tally, opened)
         yield AccessSide(guard, table, topic, KafkaAccessReads(settings.kafka, topics, client_id, codec))
 
 
-async def _tokens(settings: Settings, lifeline: Lifeline) -> OidcTokens | None:
+async def _token_check(settings: Settings, lifeline: Lifeline) -> Callable[[str, int], Principal] | None:
     if not settings.oidc_issuer:
         return None
+    from tensorfleet.oidc import OidcTokens  # 11 MB of cryptography, for those who use it
+
     tokens = OidcTokens(settings)
     await tokens.start()
     lifeline.spawn(tokens.run())
-    return tokens
+    return tokens.principal
 
 
 def now() -> int:

@@ -164,7 +164,7 @@ def test_a_token_of_the_provider_counts_and_any_other_does_not(guarded: Guarded)
 
 
 def test_denials_are_on_record_with_all_but_the_key(guarded: Guarded) -> None:
-    key_id, text = guarded.issue(name="curious", roles=["reader"], model_prefix=OWN)
+    key_id, text = guarded.issue(name="curious", roles=["writer"], model_prefix=OWN)
     foreign = guarded.register(guarded.admin, f"{FOREIGN}on-record")
 
     def records(kind: str) -> list[dict[str, Any]]:
@@ -172,16 +172,18 @@ def test_denials_are_on_record_with_all_but_the_key(guarded: Guarded) -> None:
         return [one for one in found if one["key_id"] == key_id or kind == "used"]
 
     def seen() -> bool:
-        return guarded.ask(text, "GET", f"/api/v1/models/{foreign}").status_code == 404 and records("denied") != []
+        answers = [guarded.ask(text, method, f"/api/v1/models/{foreign}") for method in ("GET", "DELETE")]
+        return [one.status_code for one in answers] == [404, 404] and records("denied") != []
 
     until(seen, 20)  # other tests' denials are so many that ours may be counted among them, in the first interval
     for _ in range(50):
-        guarded.ask(text, "POST", "/api/v1/models", json={"name": "x", "algorithm": "y"})
+        guarded.ask(text, "GET", "/api/v1/keys")
     until(lambda: sum(one["count"] for one in records("denied") if one["reason"] == "missing-role") == 50, 20)
     denied = {(one["reason"], one["method"], one["route"], one["actor"], one["status"]) for one in records("denied")}
     actor = f"curious#{key_id}"
     assert denied == {
-        ("missing-role", "POST", "/api/v1/models", actor, 403),
+        ("missing-role", "GET", "/api/v1/keys", actor, 403),
+        ("foreign-model", "DELETE", "/api/v1/models/{model_id}", actor, 404),
         ("foreign-model", "GET", "/api/v1/models/{model_id}", actor, 404),
     }
     assert {one["address"] for one in records("denied")} == {"127.0.0.1"}
