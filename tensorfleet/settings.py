@@ -25,6 +25,7 @@ def _bytes(text: Any) -> Any:
 
 
 ByteSize = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+ByteRoom = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
 
 
 class LogSettings(BaseSettings):

@@ -31,6 +31,7 @@ from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect
 from tensorfleet.mongo.same_log import require_same_log
 from tensorfleet.mongo.shape import require_shape
+from tensorfleet.mongo.standing import StandingReader
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import load
 
@@ -90,7 +91,7 @@ async def main(settings: QuerySettings) -> None:
         lifeline.spawn(lag.run())
         health = gateway_health(KafkaCheck(admin), reads, blobs, commands, lag, metrics, settings.warnings)
         keys = (access.command_routes(), *access.query_routes())
-        routers = [*commands.routers, *queries, events.routes, *keys, health_routes(health, metrics)]
+        routers = [*commands.routers, *queries.routers, events.routes, *keys, health_routes(health, metrics)]
         app = make_app(
             "TensorFleet Model Registry",
             metrics,
@@ -98,6 +99,7 @@ async def main(settings: QuerySettings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
             guard=access.guard,
+            innermost=queries.keeping_answers(StandingReader(live), settings.kept_answers),
         )
 
         def ending() -> None:

@@ -100,7 +100,7 @@ class Projector:
     def _begin_anew(self, error: _ClientGaveUp) -> None:
         """With another client. What it is assigned goes on from the checkpoints, wherever they stand."""
         _LOG.warning("a new member of the group begins: %s", error)
-        self._finish_commit()
+        self._pipeline.abandon()
         self._consumer.close()
         self._assigned.clear()
         self._pipeline.checkpoints.clear()

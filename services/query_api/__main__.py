@@ -27,6 +27,7 @@ from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect
 from tensorfleet.mongo.shape import require_shape
+from tensorfleet.mongo.standing import StandingReader
 from tensorfleet.process import Lifeline, run, serve
 from tensorfleet.settings import load
 
@@ -76,7 +77,7 @@ async def main(settings: QuerySettings) -> None:
             event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id, access.still_counts)
         )
         health = query_health(reads, blobs, metrics, settings.warnings)
-        routers = [*routes, events.routes, *access.query_routes(), health_routes(health, metrics)]
+        routers = [*routes.routers, events.routes, *access.query_routes(), health_routes(health, metrics)]
         app = make_app(
             "TensorFleet Model Registry: queries",
             metrics,
@@ -84,6 +85,7 @@ async def main(settings: QuerySettings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
             guard=access.guard,
+            innermost=routes.keeping_answers(StandingReader(live), settings.kept_answers),
         )
         await serve(app, settings, lifeline, events.streams.end)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 from services.query_api.as_of import Views
 from services.query_api.comparison import comparison_routes
@@ -11,6 +15,7 @@ from services.query_api.download import download_routes
 from services.query_api.download_series import download_series_routes
 from services.query_api.gate import ReadGate
 from services.query_api.history import history_routes
+from services.query_api.kept_answers import KeptAnswers
 from services.query_api.listing import Lists, list_routes
 from services.query_api.metric_history import metric_history_routes
 from services.query_api.models import model_routes
@@ -23,7 +28,24 @@ from tensorfleet.blobs.store import BlobStore
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
+from tensorfleet.http.app import Innermost
 from tensorfleet.mongo.read_models import ReadModels
+from tensorfleet.mongo.standing import StandingReader
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRoutes:
+    """`routers` in the order in which they are matched; the answers of `of_the_log` depend on the read models alone."""
+
+    routers: tuple[APIRouter, ...]
+    of_the_log: tuple[APIRouter, ...]
+
+    def keeping_answers(self, standing: StandingReader, most_bytes: int) -> Innermost:
+        return KeptAnswers(standing, self._kept(), most_bytes).around
+
+    def _kept(self) -> Iterator[BaseRoute]:
+        for router in self.of_the_log:
+            yield from router.routes
 
 
 def query_routes(
@@ -40,21 +62,28 @@ def query_routes(
     max_page_size: int = 100,
     position_wait_seconds: float = 2.0,
     download_timeout_seconds: float = 600.0,
-) -> tuple[APIRouter, ...]:
+) -> QueryRoutes:
     gate = ReadGate(waiter, position_wait_seconds, topics.partitions)
     cursors = Cursors(cursor_key)
     views = Views(reads, clock, topics.partitions)
-    return (
-        # The literal paths below /models come before /models/{model_id}, which would take them for ids.
-        list_routes(gate, reads, views, Lists(cursors, max_page_size, topics.partitions)),
-        ranking_routes(gate, reads, clock, max_page_size),
-        comparison_routes(gate, reads),
-        statistics_routes(gate, views),
-        model_routes(gate, views),
-        history_routes(gate, reads, cursors, max_page_size),
-        metric_history_routes(gate, reads),
-        verification_routes(gate, reads, records, cursors, Codec(catalogue), topics.partitions),
-        download_routes(gate, reads, blobs, downloads, download_timeout_seconds),
-        download_series_routes(gate, reads, clock),
-        schema_routes(catalogue, topics),
+    lists = list_routes(gate, reads, views, Lists(cursors, max_page_size, topics.partitions))
+    comparison, models = comparison_routes(gate, reads), model_routes(gate, views)
+    history = history_routes(gate, reads, cursors, max_page_size)
+    metrics = metric_history_routes(gate, reads)
+    return QueryRoutes(
+        (
+            # The literal paths below /models come before /models/{model_id}, which would take them for ids.
+            lists,
+            ranking_routes(gate, reads, clock, max_page_size),
+            comparison,
+            statistics_routes(gate, views),
+            models,
+            history,
+            metrics,
+            verification_routes(gate, reads, records, cursors, Codec(catalogue), topics.partitions),
+            download_routes(gate, reads, blobs, downloads, download_timeout_seconds),
+            download_series_routes(gate, reads, clock),
+            schema_routes(catalogue, topics),
+        ),
+        of_the_log=(lists, comparison, models, history, metrics),
     )

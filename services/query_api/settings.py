@@ -5,13 +5,17 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from services.query_api.cursors import signing_key
-from tensorfleet.settings import Settings
+from tensorfleet.settings import ByteRoom, Settings
 
 
 class QuerySettings(Settings):
-    """`cursor_secret` signs cursors; without it, the key comes from another secret that all instances share."""
+    """`cursor_secret` signs cursors; without it, the key comes from another secret that all instances share.
+
+    `kept_answers` is the room for answers that may be given again, in each process; 0 keeps none.
+    """
 
     cursor_secret: SecretStr | None = None
+    kept_answers: ByteRoom = 64 * 10**6
 
     @property
     def cursor_key(self) -> bytes:

@@ -16,6 +16,9 @@ _LOST = {
 }
 """A topic that is unknown is not among them: a broker that has just started says so too. LogWatch looks closer."""
 
+_OVER = {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}
+"""After these the client delivers nothing more; `fatal()` of an error that comes as a message does not say so."""
+
 
 class Record(NamedTuple):
     """`value` is None for a tombstone. Most readers never look at the headers: they are decoded when asked for."""
@@ -55,6 +58,6 @@ def from_message(message: Message) -> Record | EndOfPartition | None:
             f"{message.topic()}[{message.partition()}] no longer holds the next offset to read: {error.str()}. The "
             "topic was deleted, recreated or truncated. Nothing was changed; restore the log before starting again."
         )
-    if error.fatal():
+    if error.fatal() or error.code() in _OVER:
         raise LogUnavailable(f"Kafka's client gave up: {error.str()}")
     return None

@@ -114,6 +114,20 @@ def test_everything_that_tells_of_many_models_tells_a_limited_key_of_its_own(gua
     assert guarded.ask(key, "GET", past).status_code == 403
 
 
+def test_an_answer_that_is_kept_is_given_to_nobody_who_may_not_see_it(guarded: Guarded) -> None:
+    model_id = guarded.register(guarded.admin, f"{FOREIGN}kept")
+    path = f"/api/v1/models/{model_id}"
+    for target in (path, f"{path}/history", "/api/v1/models?sort=name", "/api/v1/models/search?q=kept"):
+        for _ in range(3):
+            assert f"{FOREIGN}kept" in guarded.ask(guarded.admin, "GET", target).text, target
+        for key, status in ((None, 401), (guarded.keys["revoked"], 401), (guarded.keys[LIMITED], None)):
+            for _ in range(3):
+                answer = guarded.ask(key, "GET", target)
+                assert f"{FOREIGN}kept" not in answer.text, target
+                assert answer.status_code == (status or (404 if target.startswith(path) else 200)), target
+        assert f"{FOREIGN}kept" in guarded.ask(guarded.admin, "GET", target).text, target
+
+
 def test_an_idempotency_key_of_one_key_means_nothing_to_another(guarded: Guarded) -> None:
     key = guarded.keys[LIMITED]
     answers = [

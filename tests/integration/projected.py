@@ -66,13 +66,14 @@ def projector_running(
     database: str | None = None,
     bury: Callable[[list[Any]], None] = no_dead_letters,
     codec: Codec = CODEC,
+    instance: str | None = None,
 ) -> Iterator[None]:
-    """`database`: instead of one that has the registry's name."""
+    """`database`: instead of one that has the registry's name. `instance`: as `configuration.member` has it."""
     identity = prepare_topics(configuration.admin(kafka, "test"), topics.specs, 1)
     stopping = threading.Event()
     with open_store(mongodb_url, database or topics.registry) as store:
         store.prepare()
-        config = configuration.member(kafka, "test", topics.group("projector"))
+        config = configuration.member(kafka, "test", topics.group("projector"), instance)
         replays = Replays(TopicReader(kafka, topics.log, "test"), codec)
         projector = Projector(
             config, topics, identity, store, codec, Metrics(), bury, stopping.wait, lambda: None, replays

@@ -33,6 +33,7 @@ from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.download_windows import WINDOW_HOURS
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect, ensure_indexes
+from tensorfleet.mongo.standing import StandingReader
 from tensorfleet.projection.facets import count_id, facets_of
 from tensorfleet.projection.search_entries import search_entry
 
@@ -291,21 +292,23 @@ def event_document(model_id: str, sequence: int) -> Document:
 
 
 @contextmanager
-def world(mongodb_url: str, **settings: Any) -> Iterator[World]:
-    """A server and an empty database of its own."""
+def world(mongodb_url: str, *, kept_answers: int = 0, **settings: Any) -> Iterator[World]:
+    """A server and an empty database of its own. `kept_answers`: only for who moves checkpoints as a projector does."""
     with MongoClient[Document](mongodb_url) as client:
         database = f"query_{uuid4().hex[:12]}"
         ensure_indexes(client[database])
         one = World(client[database], MemoryBlobs(), MemoryDownloads())
         try:
-            with _serving(one, mongodb_url, database, settings):
+            with _serving(one, mongodb_url, database, kept_answers, settings):
                 yield one
         finally:
             client.drop_database(database)
 
 
 @contextmanager
-def _serving(one: World, mongodb_url: str, database: str, settings: dict[str, Any]) -> Iterator[None]:
+def _serving(
+    one: World, mongodb_url: str, database: str, kept_answers: int, settings: dict[str, Any]
+) -> Iterator[None]:
     # It listens before the server runs: whoever connects early waits in the kernel's queue.
     listening = socket.create_server(("127.0.0.1", 0))
     one.port = listening.getsockname()[1]
@@ -332,7 +335,14 @@ def _serving(one: World, mongodb_url: str, database: str, settings: dict[str, An
                 **settings,
             }
         )
-        app = make_app("test", Metrics(), routes, cors_origins="", on_unexpected=one.unexpected.append)
+        app = make_app(
+            "test",
+            Metrics(),
+            routes.routers,
+            cors_origins="",
+            on_unexpected=one.unexpected.append,
+            innermost=routes.keeping_answers(StandingReader(live), kept_answers) if kept_answers else None,
+        )
         config = uvicorn.Config(app, log_level="error", lifespan="off")
         servers.append(uvicorn.Server(config))
         started.set()

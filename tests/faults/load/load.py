@@ -19,7 +19,7 @@ from tests.faults.load.reader import Reader
 from tests.faults.load.recorder import Recorder
 from tests.faults.load.requests import Request
 
-BATCH_ENTRIES = 48
+BATCH_ENTRIES = 60
 MOST_UNDER_WAY = 60
 
 
