@@ -35,7 +35,10 @@ class KeyForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(description="What it is for, for people and for the log.", max_length=NAME_CHARACTERS)
-    roles: list[str] = Field(description="Of reader, downloader, writer, admin.")
+    roles: list[str] = Field(
+        description="At least one.",
+        json_schema_extra={"minItems": 1, "items": {"type": "string", "enum": [str(one) for one in Role]}},
+    )
     model_prefix: str | None = Field(None, description="Limits the key to models whose names begin with it.")
     expires_at: str | None = Field(
         None, description="RFC 3339; without it, never.", json_schema_extra={"format": "date-time"}
