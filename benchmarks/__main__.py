@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import (
+    auth_cost,
     beside_mlflow,
     compression,
     create_version,
@@ -46,6 +47,7 @@ FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "lists": lists.measure,
     "past": past.measure,
     "files": files.measure,
+    "auth_cost": auth_cost.measure,
     "verified_download": verified_download.measure,
     "event_streams": event_streams.measure,
     "compression": compression.measure,

@@ -14,10 +14,14 @@ _ANSWER_SECONDS = 30.0
 
 
 class Connection:
-    """One connection, one request at a time. Only for answers that have a Content-Length."""
+    """One connection, one request at a time. Only for answers that have a Content-Length.
 
-    def __init__(self, port: int) -> None:
+    `api_key` goes with every request, if it is given.
+    """
+
+    def __init__(self, port: int, api_key: str | None = None) -> None:
         self._port = port
+        self._key = "" if api_key is None else f"X-API-Key: {api_key}\r\n"
 
     async def __aenter__(self) -> Self:
         self._reader, self._writer = await asyncio.open_connection(HOST, self._port)
@@ -32,11 +36,11 @@ class Connection:
         """POST a command; the answer comes with the acknowledgment, or with `wait` once it can be read."""
         raw = orjson.dumps(body)
         prefer = "" if wait else "Prefer: respond-async\r\n"
-        head = f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n{prefer}"
+        head = f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n{prefer}{self._key}"
         return await self._answer(path, f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
 
     async def get(self, path: str) -> dict[str, Any]:
-        return await self._answer(path, f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        return await self._answer(path, f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{self._key}\r\n".encode())
 
     async def _answer(self, path: str, request: bytes) -> dict[str, Any]:
         self._writer.write(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,7 +23,12 @@ class Registry:
     """A context manager: inside, the named services run and are ready. What follows a dot tells instances apart."""
 
     def __init__(
-        self, stack: NativeStack, name: str, services: Sequence[str] = ALL, ready_seconds: float = _READY_SECONDS
+        self,
+        stack: NativeStack,
+        name: str,
+        services: Sequence[str] = ALL,
+        ready_seconds: float = _READY_SECONDS,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.id = f"bench-{name}"
         self.database = f"bench_{name.replace('-', '_')}"
@@ -37,6 +42,7 @@ class Registry:
             "MINIO_BUCKET": self.id,
             "MAX_FILE_SIZE": "2GB",
             "LOG_LEVEL": "WARNING",
+            **(settings or {}),
         }
         self.ports: dict[str, int] = {}
         self.pids: dict[str, int] = {}

@@ -7,9 +7,10 @@ import re
 import socket
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tensorfleet.access_settings import AccessSettings, refuse_default
 from tensorfleet.domain.errors import SettingsInvalid
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -71,8 +72,10 @@ class ReadModelSettings(BaseSettings):
     mongodb_db: str = "tensorfleet"
 
 
-class Settings(LogSettings, BlobSettings, ReadModelSettings):
+class Settings(LogSettings, BlobSettings, ReadModelSettings, AccessSettings):
     """Sizes are in bytes (powers of ten), times in seconds."""
+
+    _known_by_all = field_validator("minio_secret_key")(refuse_default)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8084, ge=1, le=65535)
@@ -87,6 +90,13 @@ class Settings(LogSettings, BlobSettings, ReadModelSettings):
     log_format: Literal["json", "text"] = "json"
     cors_origins: str = ""
     advertised_url: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know, at start and in `/health/detailed`."""
+        if self.enable_auth:
+            return ()
+        return (f"authentication is off (ENABLE_AUTH): whoever reaches {self.host}:{self.port} may do everything",)
 
     @property
     def own_name(self) -> str:

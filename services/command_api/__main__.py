@@ -12,6 +12,7 @@ from services.command_api.service import command_side
 from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.topics import Topics
+from tensorfleet.http.access_side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import Check, Health, health_routes
 from tensorfleet.http.metrics import Metrics
@@ -68,6 +69,7 @@ async def main(settings: Settings) -> None:
                 lifeline,
             )
         )
+        access = await stack.enter_async_context(access_side(settings, topics, catalogue, lifeline, client_id))
         lag = ProjectionLag(commands.bus, watch)
         lifeline.spawn(lag.run())
 
@@ -83,14 +85,15 @@ async def main(settings: Settings) -> None:
             "storage": check_storage,
             "model_registry": commands.check_ownership,
         }
-        health = Health("command-api", checks, numbers)
-        routers = [*commands.routers, health_routes(health, metrics)]
+        health = Health("command-api", checks, numbers, settings.warnings)
+        routers = [*commands.routers, access.command_routes(), health_routes(health, metrics)]
         app = make_app(
             "TensorFleet Model Registry: commands",
             metrics,
             routers,
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
+            guard=access.guard,
         )
         await serve(app, settings, lifeline, commands.hand_over)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from services.command_api.memory import CommandMemory
 from services.command_api.submission import CommandKey, Receipt, Submission, receipt_for_nothing
 from tensorfleet.domain.decider import decide
-from tensorfleet.domain.errors import CommandStillRunning, KeyReused, RegistryError
+from tensorfleet.domain.errors import CommandStillRunning, KeyReused, ModelNotFound, RegistryError
 from tensorfleet.domain.events import Event
 from tensorfleet.domain.evolution import evolve
 from tensorfleet.domain.guard import StreamHead
@@ -98,6 +98,8 @@ class BatchDecider:
             self.fold.head(one.model_id),
             self.fold.names.get(one.model_id, ""),
         )
+        if one.names is not None and not one.names.covers(one.model_name or name):
+            raise ModelNotFound(one.model_id)
         parked = None if one.model_id in overlay else self.fold.parked.get(one.model_id)
         event: Event | None
         if parked is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from services.command_api import forms as f
@@ -111,4 +112,4 @@ def _nth(caller: Caller, index: int) -> Caller:
     if caller.key is None:
         return caller
     own = hashlib.sha256(f"{caller.key.command_id}/{index}".encode()).hexdigest()[:32]
-    return Caller(caller.actor, CommandKey(own, caller.key.hash), caller.traceparent)
+    return replace(caller, key=CommandKey(own, caller.key.hash))

@@ -13,6 +13,7 @@ from services.command_api.forwarding import Forwarder, OwnerUnreachable, too_lat
 from services.command_api.memory import CommandMemory
 from services.command_api.partition import Partition, State
 from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission
+from tensorfleet.access.principal import NamePrefix
 from tensorfleet.domain import names
 from tensorfleet.domain.commands import Command, UpdateModel
 from tensorfleet.domain.errors import (
@@ -33,11 +34,20 @@ _OWNER_POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what ties the request to others. `key` is None without an idempotency key."""
+    """Who asks, and what ties the request to others. `key` is None without an idempotency key.
+
+    `names`: models whose names it does not cover are not there for this caller; None covers all. `known`: the caller
+    has shown a key, so what it says of itself does not count.
+    """
 
     actor: str
     key: CommandKey | None = None
     traceparent: str | None = None
+    names: NamePrefix | None = None
+    known: bool = False
+
+    def sees(self, name: str | None) -> bool:
+        return self.names is None or (name is not None and self.names.covers(name))
 
 
 class CommandBus:
@@ -86,9 +96,10 @@ class CommandBus:
     def ready(self) -> bool:
         return all(one.serves for one in self._partitions)
 
-    async def require(self, model_id: str, version: ModelVersion | None) -> None:
+    async def require(self, model_id: str, version: ModelVersion | None, caller: Caller) -> None:
         """ModelNotFound, VersionNotFound; the owner decides it, by a command that changes nothing."""
-        await self.execute(UpdateModel(version=version), model_id, None, Caller("registry"))
+        asking = Caller("registry", names=caller.names)
+        await self.execute(UpdateModel(version=version), model_id, None, asking)
 
     def name_of(self, model_id: str) -> str | None:
         """The model's name, if this instance has read it already."""
@@ -231,6 +242,7 @@ class CommandBus:
             command_hash=caller.key.hash if caller.key else None,
             actor=caller.actor,
             traceparent=caller.traceparent,
+            names=caller.names,
             done=asyncio.get_running_loop().create_future(),
         )
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from services.command_api import wire
 from services.command_api.partition import Partition
 from services.command_api.submission import NotTheOwner, Receipt, Submission
+from tensorfleet.access.principal import NamePrefix
 from tensorfleet.domain.errors import LogUnavailable, OutcomeUnknown, RegistryError
 from tensorfleet.domain.names import partition_of
 from tensorfleet.http.json import json_response, read_body
@@ -66,6 +67,7 @@ class Forwarder:
             command_hash=(submission.command_hash or b"").hex(),
             actor=submission.actor,
             traceparent=submission.traceparent,
+            prefix=None if submission.names is None else submission.names.text,
             seconds=seconds,
         )
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
@@ -116,6 +118,7 @@ async def _carry_out(partitions: list[Partition], forwarded: wire.ForwardedComma
         command_hash=bytes.fromhex(forwarded.command_hash),
         actor=forwarded.actor,
         traceparent=forwarded.traceparent,
+        names=None if forwarded.prefix is None else NamePrefix(forwarded.prefix),
         done=asyncio.get_running_loop().create_future(),
     )
     try:

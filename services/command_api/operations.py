@@ -11,11 +11,20 @@ from typing import Any
 from services.command_api import forms as f
 from services.command_api.bus import Caller, CommandBus
 from services.command_api.submission import CommandKey, Receipt
+from tensorfleet.access.principal import Principal
 from tensorfleet.blobs.claims import kept
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import names
-from tensorfleet.domain.errors import BlobMissing, BlobsGone, BlobsUnavailable, InvalidCommand, ModelParked, NameTaken
+from tensorfleet.domain.errors import (
+    BlobMissing,
+    BlobsGone,
+    BlobsUnavailable,
+    Forbidden,
+    InvalidCommand,
+    ModelParked,
+    NameTaken,
+)
 from tensorfleet.domain.events import BlobFile, ScanFinding, ScanVerdict, Severity, Status
 from tensorfleet.domain.model import DeletedModel, LiveModel
 from tensorfleet.domain.versions import ModelVersion
@@ -50,11 +59,20 @@ class Operations:
         if key is not None and receipts:
             self._bus.remember(key, receipts[0])
 
+    def hides(self, model_id: str, principal: Principal) -> bool:
+        """Whether the model is there, as far as is folded here, and not for this principal."""
+        name = self._bus.name_of(model_id) if names.MODEL_ID.fullmatch(model_id) else None
+        return name is not None and not principal.sees(name)
+
     async def register(self, form: f.RegisterForm, caller: Caller) -> Answer:
         fields, version_fields = form.model_fields_given(), form.version_fields_given()
+        if caller.known:
+            fields = replace(fields, created_by=caller.actor)
         receipt = self._bus.recall(caller.key)
         if receipt is None and "name" in form.model_fields_set:
             name = names.canonical_name(form.name)
+            if not caller.sees(name):
+                raise Forbidden("The key is limited to models of other names.")
             command = c.RegisterModel(name, fields, version_fields)
             receipt = await self._bus.execute(command, names.model_id_of(name), name, caller)
         elif receipt is None:
@@ -73,7 +91,8 @@ class Operations:
         self, fields: c.ModelFields, version_fields: c.VersionFields, caller: Caller
     ) -> Receipt:
         metrics = {name: value for name, value in (version_fields.metrics or {}).items() if value is not None}
-        stem = names.semantic_name(fields.algorithm or "", metrics, self._utc_now())
+        prefix = "" if caller.names is None else caller.names.text
+        stem = prefix + names.semantic_name(fields.algorithm or "", metrics, self._utc_now())
         for attempt in range(1, _MOST_NAMES_TRIED):
             name = names.canonical_name(names.numbered(stem, attempt))
             model_id = names.model_id_of(name)
@@ -89,6 +108,7 @@ class Operations:
     async def update(self, model_id: str, version: str | None, form: f.UpdateForm, caller: Caller) -> Answer:
         if not form.model_fields_set:
             raise InvalidCommand("The body names no field to change.")
+        _refuse_author(form, caller)
         command = c.UpdateModel(
             form.model_fields_given(), form.version_fields_given(), form.status_given(), _parsed(version)
         )
@@ -96,6 +116,7 @@ class Operations:
         return self._answer(receipt, "Model updated successfully", version=receipt.version)
 
     async def create_version(self, model_id: str, form: f.VersionForm, caller: Caller) -> Answer:
+        _refuse_author(form, caller)
         command = c.CreateVersion(form.breaking_changes, form.model_fields_given(), form.version_fields_given())
         receipt = await self._bus.execute(command, model_id, None, caller)
         return self._answer(
@@ -142,12 +163,13 @@ class Operations:
         wanted = model.newest if number is None else model.versions.get(number)
         return wanted is not None and wanted.corrupt
 
-    async def check_upload(self, model_id: str, version: str | None) -> str | None:
+    async def check_upload(self, model_id: str, version: str | None, caller: Caller) -> str | None:
         """The model's name, if it is known here; ModelNotFound or VersionNotFound before a byte is taken."""
         number = _parsed(version)
         model = self._bus.model_as_folded(model_id)
-        if not isinstance(model, LiveModel) or (number is not None and number not in model.versions):
-            await self._bus.require(model_id, number)
+        here = isinstance(model, LiveModel) and (number is None or number in model.versions)
+        if not here or not caller.sees(self._bus.name_of(model_id)):
+            await self._bus.require(model_id, number, caller)
         return self._bus.name_of(model_id)
 
     async def deprecate(self, model_id: str, form: f.DeprecateForm, caller: Caller) -> Answer:
@@ -162,8 +184,9 @@ class Operations:
         return self._answer(receipt, "Model archived", status_now=receipt.status)
 
     async def restore(self, model_id: str, form: f.TargetForm, caller: Caller) -> Answer:
+        files = self._files_to_restore(model_id) if caller.sees(self._bus.name_of(model_id)) else []
         try:
-            async with kept(self._blobs, self._files_to_restore(model_id)):
+            async with kept(self._blobs, files):
                 receipt = await self._bus.execute(c.RestoreModel(_parsed(form.version)), model_id, None, caller)
         except BlobMissing as error:
             raise BlobsGone("The model can't be restored: files of it are gone from storage.") from error
@@ -236,6 +259,11 @@ class Operations:
         if status_now is not None:
             members["status"] = status_now
         return Answer(status, members, receipt)
+
+
+def _refuse_author(form: f.UpdateForm | f.VersionForm, caller: Caller) -> None:
+    if caller.known and "created_by" in form.model_fields_set:
+        raise InvalidCommand.of("created_by", "is whoever registered the model, by the key; it can't be set")
 
 
 def _parsed(version: str | None) -> ModelVersion | None:

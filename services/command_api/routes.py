@@ -15,9 +15,11 @@ from services.command_api.batches import Outcome, result_members, run_batch
 from services.command_api.bus import Caller
 from services.command_api.operations import Answer, Operations
 from services.command_api.submission import CommandKey
-from tensorfleet.domain.errors import InvalidCommand, RegistryError
+from tensorfleet.access.principal import EVERYONE
+from tensorfleet.domain.errors import InvalidCommand, ModelNotFound, RegistryError
 from tensorfleet.domain.events import Status
 from tensorfleet.events.envelope import Position
+from tensorfleet.http.guard import note_foreign_model, principal_of
 from tensorfleet.http.json import json_response, read_command
 from tensorfleet.http.openapi import command_docs
 from tensorfleet.http.problems import problem_members, problem_response
@@ -49,6 +51,8 @@ class CommandHttp:
         try:
             answer = await operation
         except RegistryError as error:
+            if isinstance(error, ModelNotFound) and self.operations.hides(error.model_id, principal_of(request)):
+                note_foreign_model(request)
             if error.position is None:
                 raise
             headers = await self._place(request, [Position.parse(error.position)])
@@ -87,17 +91,22 @@ class CommandHttp:
 
 
 def caller_of(request: Request, body: bytes) -> Caller:
-    """Who asks. InvalidCommand for an idempotency key that is empty, over 200 characters or not plain ASCII."""
+    """Who asks. An idempotency key of one principal means nothing to another.
+
+    InvalidCommand for an idempotency key that is empty, over 200 characters or not plain ASCII.
+    """
     given = request.headers.getlist("idempotency-key")
     if len(given) > 1:
         raise InvalidCommand("Idempotency-Key is given more than once.")
+    principal = principal_of(request)
     key = None
     if given:
         if not (0 < len(given[0]) <= 200 and given[0].isascii() and given[0].isprintable()):
             raise InvalidCommand("Idempotency-Key must have 1 to 200 printable ASCII characters.")
         target = f"{request.method} {request.url.path}?{request.url.query}\0".encode("utf-8", "replace")
-        key = CommandKey(hashlib.sha256(given[0].encode()).hexdigest()[:32], hashlib.sha256(target + body).digest())
-    return Caller("anonymous", key, _traceparent(request))
+        spaced = f"{principal.space}\0{given[0]}" if principal.space else given[0]
+        key = CommandKey(hashlib.sha256(spaced.encode()).hexdigest()[:32], hashlib.sha256(target + body).digest())
+    return Caller(principal.actor, key, _traceparent(request), principal.names, principal is not EVERYONE)
 
 
 def version_parameter(request: Request) -> str | None:

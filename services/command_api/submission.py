@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 
+from tensorfleet.access.principal import NamePrefix
 from tensorfleet.domain.commands import Command
 from tensorfleet.domain.events import BlobFile, ModelVersioned
 from tensorfleet.domain.model import DeletedModel, Model, NeverRegistered
@@ -42,7 +43,8 @@ class Receipt:
 class Submission:
     """A command that waits for its turn. `done` is settled once: a Receipt, or the error to answer with.
 
-    `model_name` is that of a model to be registered, else empty: the owner knows the others.
+    `model_name` is that of a model to be registered, else empty: the owner knows the others. To `names` the owner
+    holds the model's own name: what they do not cover is not there.
     """
 
     model_id: str
@@ -53,6 +55,7 @@ class Submission:
     actor: str
     traceparent: str | None
     done: asyncio.Future[Receipt] = field(repr=False)
+    names: NamePrefix | None = None
 
     def known_again(self) -> Submission:
         """The same command so that its owner knows it again if it comes twice, also without a key of the client."""

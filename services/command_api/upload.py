@@ -37,7 +37,7 @@ def upload_routes(http: CommandHttp, blobs: BlobStore, max_file_bytes: int) -> A
         version = version_parameter(request)
         expected = _expected_checksum(request)
         _refuse_declared_size(request, max_file_bytes)
-        name = await http.operations.check_upload(model_id, version)
+        name = await http.operations.check_upload(model_id, version, caller_of(request, b""))
         incoming = await _incoming(request)
         filename = safe_filename(incoming.filename or "") or safe_filename(f"{name or 'model'}.bin") or "model.bin"
         renew = http.operations.is_marked_corrupt(model_id, version)

@@ -36,7 +36,10 @@ _COMMANDS: dict[str, TypeAdapter[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class ForwardedCommand:
-    """`kind` is the name of the command's class. `command_hash` is 64 hex digits. `seconds` are left to answer in."""
+    """`kind` is the name of the command's class. `command_hash` is 64 hex digits. `seconds` are left to answer in.
+
+    `actor` and `prefix` are those of whoever asked the first instance, which has looked at the key; None: all models.
+    """
 
     model_id: str
     model_name: str
@@ -47,6 +50,7 @@ class ForwardedCommand:
     actor: str
     traceparent: str | None
     seconds: float
+    prefix: str | None = None
 
 
 _FORWARDED: TypeAdapter[ForwardedCommand] = TypeAdapter(ForwardedCommand)

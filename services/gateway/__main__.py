@@ -18,6 +18,7 @@ from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
+from tensorfleet.http.access_side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import health_routes
 from tensorfleet.http.metrics import Metrics
@@ -67,6 +68,7 @@ async def main(settings: QuerySettings) -> None:
         stack.push_async_callback(download_producer.close)
         await blobs.ensure_bucket()
         await blobs.inventory.sign(topics.registry, identity.of(topics.log))
+        access = await stack.enter_async_context(access_side(settings, topics, catalogue, lifeline, client_id))
         commands = await stack.enter_async_context(
             command_side(
                 settings,
@@ -98,19 +100,21 @@ async def main(settings: QuerySettings) -> None:
             quarantine=settings.quarantine,
         )
         events = await stack.enter_async_context(
-            event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id)
+            event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id, access.still_counts)
         )
         lag = ProjectionLag(commands.bus, watch)
         lifeline.spawn(lag.run())
-        health = gateway_health(KafkaCheck(admin), reads, blobs, commands, lag, metrics)
-        routers = [*commands.routers, *queries.routers, events.routes, health_routes(health, metrics)]
+        health = gateway_health(KafkaCheck(admin), reads, blobs, commands, lag, metrics, settings.warnings)
+        keys = (access.command_routes(), *access.query_routes())
+        routers = [*commands.routers, *queries.routers, events.routes, *keys, health_routes(health, metrics)]
         app = make_app(
             "TensorFleet Model Registry",
             metrics,
             routers,
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
-            innermost=[queries.keeping_answers(StandingReader(live), settings.kept_answers)],
+            guard=access.guard,
+            innermost=queries.keeping_answers(StandingReader(live), settings.kept_answers),
         )
 
         def ending() -> None:

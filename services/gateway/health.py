@@ -18,9 +18,15 @@ _LEAST_FREE_BYTES = 100 * 10**6
 
 
 def gateway_health(
-    check_kafka: Check, reads: ReadModels, blobs: BlobStore, commands: CommandSide, lag: ProjectionLag, metrics: Metrics
+    check_kafka: Check,
+    reads: ReadModels,
+    blobs: BlobStore,
+    commands: CommandSide,
+    lag: ProjectionLag,
+    metrics: Metrics,
+    warnings: tuple[str, ...],
 ) -> Health:
-    queries = query_health(reads, blobs, metrics)
+    queries = query_health(reads, blobs, metrics, warnings)
 
     async def numbers() -> dict[str, Any]:
         found = await queries.numbers()
@@ -34,7 +40,7 @@ def gateway_health(
         "projection": lag.check,
         "model_registry": commands.check_ownership,
     }
-    return Health("model-service", checks, numbers)
+    return Health("model-service", checks, numbers, warnings)
 
 
 async def _check_disk() -> str | None:

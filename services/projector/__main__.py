@@ -14,6 +14,7 @@ from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
+from tensorfleet.http.access_side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import Health, health_routes
 from tensorfleet.http.metrics import Metrics
@@ -63,13 +64,15 @@ async def main(settings: Settings) -> None:
         async def numbers() -> dict[str, Any]:
             return {"projection_lag_events": sum(projector.lag.values())}
 
-        health = Health("projector", {"kafka": check_kafka, "projection": check_projection}, numbers)
+        access = await stack.enter_async_context(access_side(settings, topics, Catalogue(), lifeline, client_id))
+        health = Health("projector", {"kafka": check_kafka, "projection": check_projection}, numbers, settings.warnings)
         app = make_app(
             "TensorFleet projector",
             metrics,
             [health_routes(health, metrics)],
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
+            guard=access.guard,
         )
 
         def lost(error: LogLost) -> None:

@@ -12,8 +12,9 @@ from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
+from tensorfleet.http.access_side import access_side
 from tensorfleet.http.app import make_app
-from tensorfleet.http.health import Health, health_routes
+from tensorfleet.http.health import Check, Health, health_routes
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
@@ -60,13 +61,16 @@ async def main(settings: Settings) -> None:
         log_watch = LogWatch(admin, topics.specs, (topics.log,), identity)
         lifeline.spawn(log_watch.run(publishers.lost))
         lifeline.spawn(publishers.end_if_stuck())
-        health = Health("publisher", {"kafka": KafkaCheck(admin), "publishing": publishers.check}, _no_numbers)
+        access = await stack.enter_async_context(access_side(settings, topics, Catalogue(), lifeline, client_id))
+        checks: dict[str, Check] = {"kafka": KafkaCheck(admin), "publishing": publishers.check}
+        health = Health("publisher", checks, _no_numbers, settings.warnings)
         app = make_app(
             "TensorFleet publisher",
             metrics,
             [health_routes(health, metrics)],
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
+            guard=access.guard,
         )
         await serve(app, settings, lifeline)
 

@@ -16,6 +16,7 @@ from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
+from tensorfleet.http.access_side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import health_routes
 from tensorfleet.http.metrics import Metrics
@@ -58,6 +59,7 @@ async def main(settings: QuerySettings) -> None:
         stack.callback(blobs.close)
         producer = LoopProducer(configuration.patient_producer(settings.kafka, client_id))
         stack.push_async_callback(producer.close)
+        access = await stack.enter_async_context(access_side(settings, topics, catalogue, lifeline, client_id))
         routes = query_routes(
             reads=reads,
             blobs=blobs,
@@ -75,16 +77,18 @@ async def main(settings: QuerySettings) -> None:
             quarantine=settings.quarantine,
         )
         events = await stack.enter_async_context(
-            event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id)
+            event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id, access.still_counts)
         )
-        routers = [*routes.routers, events.routes, health_routes(query_health(reads, blobs, metrics), metrics)]
+        health = query_health(reads, blobs, metrics, settings.warnings)
+        routers = [*routes.routers, events.routes, *access.query_routes(), health_routes(health, metrics)]
         app = make_app(
             "TensorFleet Model Registry: queries",
             metrics,
             routers,
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
-            innermost=[routes.keeping_answers(StandingReader(live), settings.kept_answers)],
+            guard=access.guard,
+            innermost=routes.keeping_answers(StandingReader(live), settings.kept_answers),
         )
         await serve(app, settings, lifeline, events.streams.end)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastapi import APIRouter
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from services.query_api.as_of import Views
@@ -31,6 +30,7 @@ from tensorfleet.blobs.store import BlobStore
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
+from tensorfleet.http.app import Innermost
 from tensorfleet.mongo.read_models import ReadModels
 from tensorfleet.mongo.standing import StandingReader
 
@@ -42,8 +42,8 @@ class QueryRoutes:
     routers: tuple[APIRouter, ...]
     of_the_log: tuple[APIRouter, ...]
 
-    def keeping_answers(self, standing: StandingReader, most_bytes: int) -> Middleware:
-        return Middleware(KeptAnswers, standing=standing, routes=tuple(self._kept()), most_bytes=most_bytes)
+    def keeping_answers(self, standing: StandingReader, most_bytes: int) -> Innermost:
+        return KeptAnswers(standing, self._kept(), most_bytes).around
 
     def _kept(self) -> Iterator[BaseRoute]:
         for router in self.of_the_log:

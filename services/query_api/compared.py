@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.requests import Request
+
 from services.query_api.lookups import live_model, live_version
 from tensorfleet.domain.errors import FieldError, NotFound, SeveralNotFound
 from tensorfleet.mongo.measurements import METRIC_SERIES, series_key
@@ -29,9 +31,9 @@ class Compared:
     tracked: dict[str, Document]
 
 
-async def compared(reads: ReadModels, wanted: Sequence[tuple[str, str | None]]) -> list[Compared]:
+async def compared(reads: ReadModels, request: Request, wanted: Sequence[tuple[str, str | None]]) -> list[Compared]:
     """ModelNotFound, VersionNotFound, or SeveralNotFound that names all."""
-    found = await _found(reads, wanted)
+    found = await _found(reads, request, wanted)
     parents, tracked = await asyncio.gather(_parents(reads, found), _tracked(reads, found))
     return [
         Compared(
@@ -44,10 +46,12 @@ async def compared(reads: ReadModels, wanted: Sequence[tuple[str, str | None]]) 
     ]
 
 
-async def _found(reads: ReadModels, wanted: Sequence[tuple[str, str | None]]) -> list[tuple[Document, Document]]:
+async def _found(
+    reads: ReadModels, request: Request, wanted: Sequence[tuple[str, str | None]]
+) -> list[tuple[Document, Document]]:
     found: list[tuple[Document, Document]] = []
     missing: list[tuple[int, NotFound]] = []
-    for index, one in enumerate(await asyncio.gather(*(_model_and_version(reads, *one) for one in wanted))):
+    for index, one in enumerate(await asyncio.gather(*(_model_and_version(reads, request, *one) for one in wanted))):
         if isinstance(one, NotFound):
             missing.append((index, one))
         else:
@@ -60,10 +64,10 @@ async def _found(reads: ReadModels, wanted: Sequence[tuple[str, str | None]]) ->
 
 
 async def _model_and_version(
-    reads: ReadModels, model_id: str, version: str | None
+    reads: ReadModels, request: Request, model_id: str, version: str | None
 ) -> tuple[Document, Document] | NotFound:
     try:
-        model = await live_model(reads, model_id)
+        model = await live_model(reads, request, model_id)
         return model, await live_version(reads, model, version) if version else model
     except NotFound as error:
         return error

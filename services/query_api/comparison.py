@@ -13,12 +13,12 @@ from starlette.responses import Response
 from services.query_api.compared import Compared, compared
 from services.query_api.directions import HIGHER_IS_BETTER, LOWER_IS_BETTER, Directions
 from services.query_api.gate import ReadGate, docs
-from services.query_api.rendering import time_text
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
+from tensorfleet.http.times import time_text
 from tensorfleet.mongo.read_models import Document, ReadModels
 
 FEWEST: Final = 2
@@ -37,7 +37,7 @@ def comparison_routes(gate: ReadGate, reads: ReadModels) -> APIRouter:
     async def compare(request: Request) -> Response:
         parameters = await gate.enter(request, _ACCEPTED)
         wanted, directions = _wanted(parameters), Directions(parameters)
-        columns = await compared(reads, wanted)
+        columns = await compared(reads, request, wanted)
         metrics = {
             name: _metric(values, name, columns, lower=directions.is_lower_better(name))
             for name, values in _rows([one.shown["metrics"] for one in columns])

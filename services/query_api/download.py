@@ -24,9 +24,9 @@ from tensorfleet.blobs.suspects import Suspect
 from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, FileNotFound
 from tensorfleet.domain.events import ScanVerdict, Status
 from tensorfleet.http.conditional import REVALIDATE, is_unchanged, range_still_applies
+from tensorfleet.http.guard import principal_of
 from tensorfleet.mongo.read_models import Document, ReadModels
 
-ANONYMOUS: Final = "anonymous"
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
@@ -93,7 +93,7 @@ def download_routes(
 
     async def chosen(request: Request, model_id: str) -> Download:
         version = version_of(await gate.enter(request, [VERSION]))
-        model = await live_model(reads, model_id)
+        model = await live_model(reads, request, model_id)
         found = await live_version(reads, model, version) if version else await newest_with_file(reads, model)
         if found["file"] is None:
             raise FileNotFound(model_id, version)
@@ -111,7 +111,7 @@ def download_routes(
         else:
             headers |= {"Content-Length": str(part.length), "Content-Range": part.content_range}
             status = 206
-        counter = _counter(log, wanted, getattr(request.state, "actor", ANONYMOUS)) if part.start == 0 else Uncounted()
+        counter = _counter(log, wanted, principal_of(request).actor) if part.start == 0 else Uncounted()
         transfer = Transfer(counter, lambda error: damage.failed(wanted.suspect, error), timeout_seconds)
         whole = part.length == wanted.size  # a part of a file has no checksum of its own
         try:

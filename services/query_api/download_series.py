@@ -11,10 +11,10 @@ from starlette.responses import Response
 from services.query_api.gate import ReadGate, docs
 from services.query_api.lookups import live_model
 from services.query_api.ports import Clock
-from services.query_api.rendering import time_text
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter
+from tensorfleet.http.times import time_text
 from tensorfleet.mongo.read_models import DOWNLOAD_HOURS, ReadModels
 
 HOUR: Final = 3_600_000_000
@@ -44,7 +44,7 @@ def download_series_routes(gate: ReadGate, reads: ReadModels, clock: Clock) -> A
         parameters = await gate.enter(request, accepted)
         window = parameters.choice(WINDOW.name, [*HOURS, "all"]) or "30d"
         bucket = parameters.choice(BUCKET.name, list(BUCKETS)) or "day"
-        model = await live_model(reads, model_id)
+        model = await live_model(reads, request, model_id)
         now = clock() // HOUR
         found = await _hours(reads, model_id, now - HOURS[window] if window in HOURS else None, now)
         first = now - HOURS[window] + 1 if window in HOURS else min(found, default=now)

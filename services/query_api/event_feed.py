@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from services.query_api.events import event_routes
 from services.query_api.gate import ReadGate
 from services.query_api.ports import PositionWaiter
 from services.query_api.settings import QuerySettings
+from tensorfleet.access.principal import Principal
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.event_stream import OpenStreams
@@ -40,6 +41,7 @@ async def event_feed(
     metrics: Metrics,
     lifeline: Lifeline,
     client_id: str,
+    still_counts: Callable[[Principal], bool],
 ) -> AsyncIterator[EventFeed]:
     feed = KafkaFeed(settings.kafka, topics, f"{client_id}.feed")
     open_streams = OpenStreams(metrics)
@@ -48,7 +50,8 @@ async def event_feed(
     gate = ReadGate(waiter, settings.projection_wait, topics.partitions)
     running = lifeline.spawn(streams.run())
     try:
-        yield EventFeed(event_routes(gate, streams, open_streams, places, settings.max_page_size), streams)
+        most = settings.max_page_size
+        yield EventFeed(event_routes(gate, streams, open_streams, places, most, still_counts), streams)
     finally:
         running.cancel()
         await streams.close()

@@ -33,6 +33,7 @@ class Frame:
     occurred_at: int
     event_type: str
     model_id: str
+    model_name: str
     json: bytes
     place: Place
     text: bytes
@@ -140,7 +141,14 @@ class Live:
         self._after_last[event.partition] = self._read_to[event.partition] = event.offset + 1
         json, place, envelope = dumps(event.members()), tuple(self._after_last), event.envelope
         text = frame_text(self._places.token(place), json)
-        head = (event.partition, event.offset, event.occurred_at, envelope.event_type, envelope.model_id)
+        head = (
+            event.partition,
+            event.offset,
+            event.occurred_at,
+            envelope.event_type,
+            envelope.model_id,
+            envelope.model_name,
+        )
         self._frames.append(Frame(*head, json, place, text))
         self._bytes += len(text) + len(json)
 

@@ -83,8 +83,9 @@ class _Merge:
         found: list[FeedEvent] = []
         while self._known and self._heads and len(found) < limit:
             _, number, event = heapq.heappop(self._heads)
+            envelope = event.envelope
             self._place[number] = event.offset + 1
-            if wanted.takes(event.envelope.event_type, event.envelope.model_id):
+            if wanted.takes(envelope.event_type, envelope.model_id, envelope.model_name):
                 found.append(event)
             self._known = self._advance(number)
         return Page(found, tuple(self._place), not self._known or bool(self._heads))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
-from services.query_api.rendering import time_text
+from tensorfleet.access.principal import NamePrefix
 from tensorfleet.domain.errors import FeedUnavailable
 from tensorfleet.domain.events import Event
 from tensorfleet.domain.names import partition_of
 from tensorfleet.events.codec import Codec, Undecodable
 from tensorfleet.events.envelope import Envelope
 from tensorfleet.events.headers import LOG_POSITION
+from tensorfleet.http.times import time_text
 from tensorfleet.kafka.records import Record
 
 EVENT_TYPES: Final = tuple(one.__name__ for one in get_args(Event))
@@ -48,13 +49,18 @@ class FeedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`types` and `model_id`: None for all."""
+    """`types`, `model_id` and `names`: None for all."""
 
     types: frozenset[str] | None
     model_id: str | None
+    names: NamePrefix | None = None
 
-    def takes(self, event_type: str, model_id: str) -> bool:
-        return (self.types is None or event_type in self.types) and self.model_id in (None, model_id)
+    def takes(self, event_type: str, model_id: str, model_name: str) -> bool:
+        return (
+            (self.types is None or event_type in self.types)
+            and self.model_id in (None, model_id)
+            and (self.names is None or self.names.covers(model_name))
+        )
 
     def partitions(self, number: int) -> range:
         """The partitions, of `number`, that can hold wanted events."""

@@ -111,7 +111,7 @@ class Stream:
         return self._places.token(place).encode()
 
     def _takes(self, frame: Frame) -> bool:
-        return self._wanted.takes(frame.event_type, frame.model_id)
+        return self._wanted.takes(frame.event_type, frame.model_id, frame.model_name)
 
     def _with_places(self, place: Place, events: Iterable[tuple[int, int, bytes | None]]) -> tuple[Place, list[bytes]]:
         """Partition, offset and JSON of each event; the place behind them, and the texts, each with its own."""

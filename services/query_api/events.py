@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -11,11 +12,14 @@ from services.query_api.event_places import Places, no_such_place
 from services.query_api.event_rendering import EVENT_TYPES, Wanted
 from services.query_api.event_streams import EventStreams
 from services.query_api.gate import ReadGate, docs
+from services.query_api.tenancy import names_of
+from tensorfleet.access.principal import NamePrefix, Principal
 from tensorfleet.domain.errors import FieldError, InvalidCommand
 from tensorfleet.domain.names import MODEL_ID
 from tensorfleet.events.feed import NoSuchPlace, Place
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.event_stream import OpenStreams
+from tensorfleet.http.guard import principal_of
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
 
 DEFAULT_LIMIT: Final = 100
@@ -31,7 +35,12 @@ MODEL: Final = Parameter("model_id", "Only events of this model.", {"type": "str
 
 
 def event_routes(
-    gate: ReadGate, streams: EventStreams, open_streams: OpenStreams, places: Places, most: int
+    gate: ReadGate,
+    streams: EventStreams,
+    open_streams: OpenStreams,
+    places: Places,
+    most: int,
+    still_counts: Callable[[Principal], bool],
 ) -> APIRouter:
     router = APIRouter(prefix="/api/v1/events", tags=["events"])
     default = min(DEFAULT_LIMIT, most)
@@ -42,7 +51,7 @@ def event_routes(
     @router.get("", **docs("list_events", "What happened to all models, oldest first", paged))
     async def events(request: Request) -> Response:
         parameters = await gate.enter(request, paged)
-        wanted, limit = _wanted(parameters), parameters.integer("limit", default, 1, most)
+        wanted, limit = _wanted(parameters, names_of(request)), parameters.integer("limit", default, 1, most)
         place = _place(parameters, places) or places.beginning
         try:
             page = await streams.pages.after(place, wanted, limit)
@@ -58,7 +67,7 @@ def event_routes(
     @router.get("/stream", **_stream_docs(filters))
     async def stream(request: Request) -> Response:
         parameters = QueryParameters.of(request, filters)
-        wanted, place = _wanted(parameters), _place(parameters, places)
+        wanted, place = _wanted(parameters, names_of(request)), _place(parameters, places)
         last = _last_event_id(request)
         field = AFTER.name if last is None else LAST_EVENT_ID
         if last is not None:
@@ -67,12 +76,13 @@ def event_routes(
             found = await streams.begin(place, wanted)
         except NoSuchPlace as error:
             raise no_such_place(field) from error
-        return open_streams.answer(found.chunks())
+        principal = principal_of(request)
+        return open_streams.answer(found.chunks(), lambda: still_counts(principal))
 
     return router
 
 
-def _wanted(parameters: QueryParameters) -> Wanted:
+def _wanted(parameters: QueryParameters, names: NamePrefix | None) -> Wanted:
     types, model_id = parameters.entries(TYPE.name), parameters.text(MODEL.name)
     unknown = [one for one in types if one not in EVENT_TYPES]
     if unknown:
@@ -80,7 +90,7 @@ def _wanted(parameters: QueryParameters) -> Wanted:
         raise InvalidCommand(f"type: {message}", [FieldError(TYPE.name, message)])
     if model_id is not None and MODEL_ID.fullmatch(model_id) is None:
         raise InvalidCommand.of(MODEL.name, "is not the id of a model")
-    return Wanted(frozenset(types) if types else None, model_id)
+    return Wanted(frozenset(types) if types else None, model_id, names)
 
 
 def _place(parameters: QueryParameters, places: Places) -> Place | None:

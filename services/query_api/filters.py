@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.query_api.filter_language import MOST_CHARACTERS, Compiled, compiled
+from services.query_api.tenancy import named
+from tensorfleet.access.principal import NamePrefix
 from tensorfleet.domain import limits
 from tensorfleet.domain.events import ScanVerdict, Status
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
@@ -80,15 +82,18 @@ class Filters:
         return {"$and": wanted} if len(wanted) > 1 else wanted[0] if wanted else {}
 
 
-def filters_of(parameters: QueryParameters) -> Filters:
-    """InvalidCommand for a filter that is wrong in itself."""
+def filters_of(parameters: QueryParameters, names: NamePrefix | None = None) -> Filters:
+    """`names`: only models whose names it covers pass. InvalidCommand for a filter that is wrong in itself."""
     given = _given(parameters)
     written = compiled(given["filter"]) if "filter" in given else Compiled()
     tags = [f.by_tag(tag) for tag in given.get("tags", ())]
     facets = {*_facets(given), *written.facets, *(tags if len(tags) == 1 else ())}
     conditions = [*_bounds(given), *written.conditions]
     any_of = tuple(tags) if len(tags) > 1 else ()
-    return Filters(_narrowest(facets), any_of, tuple(conditions), written.ranged, given)
+    if names is not None:
+        conditions.append(named(names))
+        given["names of the key"] = names.text
+    return Filters(_narrowest(facets), any_of, tuple(conditions), written.ranged or names is not None, given)
 
 
 def metric(name: str) -> Any:

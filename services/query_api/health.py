@@ -12,7 +12,7 @@ from tensorfleet.http.metrics import Metrics
 from tensorfleet.mongo.read_models import ReadModels
 
 
-def query_health(reads: ReadModels, blobs: BlobStore, metrics: Metrics) -> Health:
+def query_health(reads: ReadModels, blobs: BlobStore, metrics: Metrics, warnings: tuple[str, ...] = ()) -> Health:
     async def mongodb() -> str | None:
         try:
             await reads.ping()
@@ -36,4 +36,4 @@ def query_health(reads: ReadModels, blobs: BlobStore, metrics: Metrics) -> Healt
             "storage_usage_gb": round(figures.total_size_bytes / 10**9, 9),
         }
 
-    return Health("query_api", {"mongodb": mongodb, "storage": storage}, numbers)
+    return Health("query_api", {"mongodb": mongodb, "storage": storage}, numbers, warnings)

@@ -9,15 +9,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.query_api.cursors import CURSOR, Cursors
-from services.query_api.gate import ReadGate, checked_id, docs
-from services.query_api.rendering import time_text
+from services.query_api.gate import ReadGate, docs
+from services.query_api.tenancy import known_model, names_of, refuse_limited
 from tensorfleet.domain import limits
-from tensorfleet.domain.errors import InvalidCommand, ModelNotFound
+from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.domain.events import Event
 from tensorfleet.domain.names import MODEL_ID
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
-from tensorfleet.mongo.read_models import HISTORY, MODELS, Document, ReadModels
+from tensorfleet.http.times import time_text
+from tensorfleet.mongo.read_models import HISTORY, Document, ReadModels
 
 DEFAULT_LIMIT: Final = 50
 TYPES: Final = tuple(one.__name__ for one in get_args(Event))
@@ -45,9 +46,7 @@ def history_routes(gate: ReadGate, reads: ReadModels, cursors: Cursors, max_page
     )
     async def history(request: Request, model_id: str) -> Response:
         parameters = await gate.enter(request, paging)
-        model = await reads.one(MODELS, checked_id(model_id))
-        if model is None:
-            raise ModelNotFound(model_id)
+        model = await known_model(reads, request, model_id)
         limit = parameters.integer("limit", default, 1, max_page_size)
         place = cursors.place(parameters, ["history", model_id])
         where = {"_id": history_range(model_id, place[0] if place else 0)}
@@ -72,6 +71,10 @@ def history_routes(gate: ReadGate, reads: ReadModels, cursors: Cursors, max_page
     async def audit(request: Request) -> Response:
         parameters = await gate.enter(request, accepted)
         where, given = _audited(parameters)
+        if given["model_id"] is None:
+            refuse_limited(request, "The audit of all models can't be told apart by name; ask with model_id")
+        elif names_of(request) is not None:
+            await known_model(reads, request, given["model_id"])
         direction = {"asc": 1, "desc": -1, None: -1}[parameters.choice("order", ("asc", "desc"))]
         limit = parameters.integer("limit", default, 1, max_page_size)
         bound = ["audit", given, direction]

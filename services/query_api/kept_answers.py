@@ -13,12 +13,13 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.query_api.gate import MIN_POSITION
+from services.query_api.tenancy import names_of
 from tensorfleet.domain.errors import ReadModelsUnavailable
 from tensorfleet.http.conditional import is_unchanged
 from tensorfleet.mongo.standing import Standing, StandingReader
 
-Asked = tuple[bytes, bytes]
-"""The path and the query string, as they came."""
+Asked = tuple[bytes, bytes, str | None]
+"""The path and the query string, as they came, and the prefix of names that the key is limited to."""
 
 _LARGEST_SHARE: Final = 16
 """No answer takes more than this part of the room."""
@@ -28,17 +29,16 @@ _ENTRY_BYTES: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A 200 of `route`. Whatever stood at `standing` when it was asked for stands there still: so does the answer."""
+    """A 200. Whatever stood at `standing` when it was asked for stands there still: so does the answer."""
 
     standing: Standing
     headers: list[tuple[bytes, bytes]]
     etag: str
     body: bytes
-    route: BaseRoute
 
 
 class KeptAnswers:
-    """ASGI middleware around `routes`, whose answers depend on the read models alone: neither on a clock nor on Kafka.
+    """Around `routes`, whose answers depend on the read models and on what a key sees, on neither a clock nor Kafka.
 
     An answer is kept with the standing that was read before it was made, and given again only to those for whom that
     standing was read anew, after they asked: what was between two equal ones is nothing. So nobody sees less than what
@@ -46,43 +46,47 @@ class KeptAnswers:
     at the same moment share. Only what is asked for a second time is kept, the latest asked for, up to `most_bytes`.
     """
 
-    def __init__(self, app: ASGIApp, standing: StandingReader, routes: Iterable[BaseRoute], most_bytes: int) -> None:
-        self._app = app
+    def __init__(self, standing: StandingReader, routes: Iterable[BaseRoute], most_bytes: int) -> None:
         self._standing = standing
         self._routes = {id(one) for one in routes}
         self._most_bytes = most_bytes
         self._bytes = 0
         self._entries: OrderedDict[Asked, _Kept | None] = OrderedDict()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or MIN_POSITION in Headers(scope=scope):
-            await self._app(scope, receive, send)
+    def around(self, route: BaseRoute, app: ASGIApp) -> ASGIApp:
+        """What the route calls instead of `app`, within the guard: whoever is refused there gets nothing from here."""
+        if id(route) not in self._routes:
+            return app
+
+        async def keeping(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._answer(app, scope, receive, send)
+
+        return keeping
+
+    async def _answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "GET" or MIN_POSITION in Headers(scope=scope):
+            await app(scope, receive, send)
             return
-        asked = scope["raw_path"], scope["query_string"]
+        names = names_of(Request(scope))
+        asked = scope["raw_path"], scope["query_string"], None if names is None else names.text
         if asked not in self._entries:
-            await self._app(scope, receive, send)
-            self._remember(asked, scope)
+            await app(scope, receive, send)
+            self._put(asked, None)
             return
         try:
             standing = await self._standing.now()
         except ReadModelsUnavailable:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
         kept = self._entries.get(asked)
         if kept is not None and kept.standing == standing:
             self._entries.move_to_end(asked)
-            scope["route"] = kept.route
             await _give(kept, Request(scope), send)
             return
         answer = _Answer(send)
-        await self._app(scope, receive, answer.send)
+        await app(scope, receive, answer.send)
         if answer.whole:
-            self._keep(asked, _Kept(standing, answer.headers, answer.etag, answer.body, scope["route"]))
-
-    def _remember(self, asked: Asked, scope: Scope) -> None:
-        """That it was asked for once."""
-        if id(scope.get("route")) in self._routes:
-            self._put(asked, None)
+            self._keep(asked, _Kept(standing, answer.headers, answer.etag, answer.body))
 
     def _keep(self, asked: Asked, answer: _Kept) -> None:
         if len(answer.body) <= self._most_bytes // _LARGEST_SHARE:
@@ -131,4 +135,4 @@ async def _give(kept: _Kept, request: Request, send: Send) -> None:
 
 
 def _size(asked: Asked, answer: _Kept | None) -> int:
-    return _ENTRY_BYTES + sum(map(len, asked)) + (0 if answer is None else len(answer.body))
+    return _ENTRY_BYTES + sum(len(part or "") for part in asked) + (0 if answer is None else len(answer.body))

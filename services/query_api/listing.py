@@ -18,6 +18,7 @@ from services.query_api.ordering import DOWNLOADS, ORDER, SORT, ordering_of
 from services.query_api.rendering import row
 from services.query_api.searching import Q, search_query, words_asked
 from services.query_api.selection import Query, Slice, model_query, paged
+from services.query_api.tenancy import names_of
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
@@ -102,7 +103,7 @@ def list_routes(gate: ReadGate, reads: ReadModels, views: Views, lists: Lists) -
     async def list_models(request: Request) -> Response:
         parameters = await gate.enter(request, (*accepted, AS_OF))
         view = await views.of(parameters)
-        filters, ordering = filters_of(parameters), ordering_of(parameters, of_past=view.past)
+        filters, ordering = filters_of(parameters, names_of(request)), ordering_of(parameters, of_past=view.past)
         query = model_query(filters, ordering, view.name)
         return conditional_json(request, await lists.answer(view.reads, parameters, query))
 
@@ -110,7 +111,7 @@ def list_routes(gate: ReadGate, reads: ReadModels, views: Views, lists: Lists) -
     async def search_models(request: Request) -> Response:
         parameters = await gate.enter(request, (Q, *accepted))
         words = words_asked(parameters)
-        query = search_query(words, filters_of(parameters), ordering_of(parameters, by_score=True))
+        query = search_query(words, filters_of(parameters, names_of(request)), ordering_of(parameters, by_score=True))
         return conditional_json(request, await lists.answer(reads, parameters, query))
 
     return router

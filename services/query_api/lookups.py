@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from services.query_api.gate import checked_id
+from starlette.requests import Request
+
+from services.query_api.tenancy import known_model
 from tensorfleet.domain.errors import FileNotFound, ModelNotFound, VersionNotFound
-from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, MODELS, VERSIONS, Document, ReadModels
+from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, VERSIONS, Document, ReadModels
 
 
-async def live_model(reads: ReadModels, model_id: str) -> Document:
-    """ModelNotFound for an id that is none, is unknown, or belongs to a deleted model."""
-    model = await reads.one(MODELS, checked_id(model_id))
-    if model is None or model["deleted"]:
+async def live_model(reads: ReadModels, request: Request, model_id: str) -> Document:
+    """ModelNotFound for an id that is none, is unknown, is not for this key, or belongs to a deleted model."""
+    model = await known_model(reads, request, model_id)
+    if model["deleted"]:
         raise ModelNotFound(model_id)
     return model
 

@@ -11,11 +11,11 @@ from starlette.responses import Response
 from services.query_api.downsampling import POINTS_OF_SPAN, SUMMED_UP, Window, all_points, corners, spans, with_versions
 from services.query_api.gate import VERSION, ReadGate, docs, version_of
 from services.query_api.lookups import live_model, live_version, live_versions
-from services.query_api.rendering import time_text
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.domain.limits import MAP_KEY_CHARACTERS
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
+from tensorfleet.http.times import time_text
 from tensorfleet.mongo.measurements import METRIC_CHUNKS, METRIC_SERIES, metric_prefix
 from tensorfleet.mongo.read_models import Document, ReadModels
 
@@ -51,7 +51,7 @@ def metric_history_routes(gate: ReadGate, reads: ReadModels) -> APIRouter:
         unused = next((one.name for one in (_FROM, _TO, _POINTS) if one.name in parameters), None)
         if name is None and unused is not None:
             raise InvalidCommand.of(unused, f"says something only together with {_NAME.name}")
-        model = await live_model(reads, model_id)
+        model = await live_model(reads, request, model_id)
         versions = await _versions(reads, model, version)
         head = {"id": model_id, "model_name": model["name"], "version": version}
         if name is None:

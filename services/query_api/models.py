@@ -44,7 +44,7 @@ def model_routes(gate: ReadGate, views: Views) -> APIRouter:
     async def info(request: Request, model_id: str) -> Response:
         parameters = await gate.enter(request, [VERSION, AS_OF])
         version, reads = version_of(parameters), (await views.of(parameters, model_id)).reads
-        model = await live_model(reads, model_id)
+        model = await live_model(reads, request, model_id)
         shown = await live_version(reads, model, version) if version else await newest_with_file(reads, model)
         metadata = file_members(shown["file"])
         if metadata is None:
@@ -65,7 +65,7 @@ def model_routes(gate: ReadGate, views: Views) -> APIRouter:
     @router.get("/{model_id}/versions", **docs("list_versions", "A model's versions, newest first", [AS_OF], 404))
     async def versions(request: Request, model_id: str) -> Response:
         reads = (await views.of(await gate.enter(request, [AS_OF]), model_id)).reads
-        model = await live_model(reads, model_id)
+        model = await live_model(reads, request, model_id)
         found = [whole_version(one) for one in await live_versions(reads, model)]
         members = {"id": model_id, "name": model["name"], "versions": found, "total": len(found)}
         return conditional_json(request, members)
@@ -73,7 +73,7 @@ def model_routes(gate: ReadGate, views: Views) -> APIRouter:
     @router.get("/{model_id}/versions/{version}", **docs("get_version", "One version of a model", [AS_OF], 404))
     async def one_version(request: Request, model_id: str, version: str) -> Response:
         reads = (await views.of(await gate.enter(request, [AS_OF]), model_id)).reads
-        model = await live_model(reads, model_id)
+        model = await live_model(reads, request, model_id)
         found = await live_version(reads, model, str(ModelVersion.parse(version)))
         return conditional_json(request, {**whole_version(found), "name": model["name"]})
 
@@ -83,7 +83,7 @@ def model_routes(gate: ReadGate, views: Views) -> APIRouter:
 async def _answer(request: Request, gate: ReadGate, views: Views, model_id: str) -> Response:
     parameters = await gate.enter(request, [VERSION, AS_OF])
     version, reads = version_of(parameters), (await views.of(parameters, model_id)).reads
-    model = await live_model(reads, model_id)
+    model = await live_model(reads, request, model_id)
     shown = await live_version(reads, model, version) if version else model
     fields = {name: 1 for name in ("version", "parent_version", "status", "created_at", "file", "scan.verdict")}
     versions, counts = await asyncio.gather(live_versions(reads, model, fields), download_counts(reads, [model_id]))

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from services.query_api.tenancy import named
+from tensorfleet.access.principal import NamePrefix
 from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, WINDOW_HOURS, hours_of_models, sums
 from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, DOWNLOAD_HOURS, MODELS, Document, ReadModels
 
@@ -35,10 +37,10 @@ class Ranked:
         return -self.downloads, self.name
 
 
-def most_downloaded(limit: int) -> Stages:
-    """Stages over DOWNLOAD_COUNTERS: of all time, each with its `model`."""
+def most_downloaded(limit: int, names: NamePrefix | None = None) -> Stages:
+    """Stages over DOWNLOAD_COUNTERS: of all time, each with its `model`; with `names`, of those covered."""
     return [
-        {"$match": {"deleted": False, "downloads": {"$gt": 0}}},
+        {"$match": {"deleted": False, "downloads": {"$gt": 0}, **_only(names)}},
         {"$sort": {"downloads": -1, "name": 1}},
         {"$limit": limit},
         {"$lookup": {"from": MODELS, "localField": "_id", "foreignField": "_id", "as": "model"}},
@@ -48,25 +50,32 @@ def most_downloaded(limit: int) -> Stages:
     ]
 
 
-def candidates(window: str, after: Document | None, limit: int) -> Stages:
+def _only(names: NamePrefix | None, field: str = "name") -> Mapping[str, Any]:
+    return {} if names is None else named(names, field)
+
+
+def candidates(window: str, after: Document | None, limit: int, names: NamePrefix | None = None) -> Stages:
     """Stages over DOWNLOAD_WINDOWS: by their upper bounds, those behind `after`."""
     where: Mapping[str, Any] = {"deleted": False, window: {"$gt": 0}}
     if after is not None:
         highest = after[window]
         fewer = {"deleted": False, window: {"$gt": 0, "$lt": highest}}
         where = {"$or": [fewer, {"deleted": False, window: {"$eq": highest}, "name": {"$gt": after["name"]}}]}
+    if names is not None:
+        where = {"$and": [where, named(names)]}
     order = {"$sort": {window: -1, "name": 1}}
     shown = {"$project": {window: 1, "name": 1, "exact_until": 1}}
     return [{"$match": where}, order, {"$limit": limit}, shown]
 
 
 class WindowRanking:
-    """`window` is one of WINDOW_HOURS, `hour` the one that runs."""
+    """`window` is one of WINDOW_HOURS, `hour` the one that runs. `names`: only models that it covers."""
 
-    def __init__(self, reads: ReadModels, window: str, hour: int) -> None:
+    def __init__(self, reads: ReadModels, window: str, hour: int, names: NamePrefix | None = None) -> None:
         self._reads = reads
         self._window = window
         self._hour = hour
+        self._names = names
 
     async def first(self, limit: int) -> list[Document]:
         """At most `limit` live models as `model`, each with its `downloads`."""
@@ -82,7 +91,7 @@ class WindowRanking:
         best: dict[str, Ranked] = {}
         after, stale, size = None, 0, wanted + _SPARE
         while True:
-            found = await self._reads.aggregate(DOWNLOAD_WINDOWS, candidates(self._window, after, size))
+            found = await self._reads.aggregate(DOWNLOAD_WINDOWS, candidates(self._window, after, size, self._names))
             old = [one["_id"] for one in found if one["exact_until"] <= self._hour]
             stale += len(old)
             if stale > MOST_STALE:
@@ -112,18 +121,20 @@ class WindowRanking:
             {"$match": {"hour": {"$gt": since}}},
             {"$group": {"_id": "$model_id", "downloads": {"$sum": "$downloads"}}},
         ]
+        if self._names is not None:
+            stages += [_COUNTER, {"$match": named(self._names, "counter.name")}]
         lasts: Stages = [{"$sort": {"downloads": -1}}, {"$skip": wanted - 1}, {"$limit": 1}]
         last = await self._reads.aggregate(DOWNLOAD_HOURS, [*stages, *lasts])
         least = last[0]["downloads"] if last else 1
-        named: Stages = [
+        ranked: Stages = [
             {"$match": {"downloads": {"$gte": least}}},
-            {"$lookup": {"from": DOWNLOAD_COUNTERS, "localField": "_id", "foreignField": "_id", "as": "counter"}},
+            _COUNTER,
             {"$unwind": "$counter"},
             {"$project": {"downloads": 1, "name": "$counter.name"}},
             {"$sort": {"downloads": -1, "name": 1}},
             {"$limit": wanted},
         ]
-        found = await self._reads.aggregate(DOWNLOAD_HOURS, [*stages, *named])
+        found = await self._reads.aggregate(DOWNLOAD_HOURS, [*stages, *ranked])
         return [Ranked(one["downloads"], one["name"], one["_id"]) for one in found]
 
     async def _models(self, ranked: Sequence[Ranked]) -> list[Document]:
@@ -134,3 +145,8 @@ class WindowRanking:
             for one in ranked
             if one.model_id in models
         ]
+
+
+_COUNTER: Final[Mapping[str, Any]] = {
+    "$lookup": {"from": DOWNLOAD_COUNTERS, "localField": "_id", "foreignField": "_id", "as": "counter"}
+}

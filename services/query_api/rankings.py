@@ -13,9 +13,12 @@ from services.query_api.lookups import download_counts
 from services.query_api.popular import WindowRanking, most_downloaded
 from services.query_api.ports import Clock
 from services.query_api.rendering import row
+from services.query_api.tenancy import named, names_of
+from tensorfleet.access.principal import NamePrefix
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter
 from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, MODELS, VERSIONS, ReadModels
+from tensorfleet.projection.facets import ALL
 
 DEFAULT_LIMIT: Final = 10
 HOUR: Final = 3_600_000_000
@@ -39,11 +42,13 @@ def ranking_routes(gate: ReadGate, reads: ReadModels, clock: Clock, max_page_siz
     async def popular(request: Request) -> Response:
         parameters = await gate.enter(request, [WINDOW, limit_parameter])
         window = parameters.choice("window", [*WINDOWS, "all"]) or "all"
+        names = names_of(request)
         limit = parameters.integer("limit", default, 1, max_page_size)
         if window == "all":
-            found = await reads.aggregate(DOWNLOAD_COUNTERS, most_downloaded(limit))
+            read = reads.aggregate if names is None else reads.scan
+            found = await read(DOWNLOAD_COUNTERS, most_downloaded(limit, names))
         else:
-            found = await WindowRanking(reads, WINDOWS[window], clock() // HOUR).first(limit)
+            found = await WindowRanking(reads, WINDOWS[window], clock() // HOUR, names).first(limit)
         counts = await download_counts(reads, (one["_id"] for one in found))
         rows = [{**row(one["model"], counts.get(one["_id"], 0)), "downloads": one["downloads"]} for one in found]
         return conditional_json(request, {"window": window, "models": rows})
@@ -52,7 +57,11 @@ def ranking_routes(gate: ReadGate, reads: ReadModels, clock: Clock, max_page_siz
     async def recent(request: Request) -> Response:
         parameters = await gate.enter(request, [limit_parameter])
         limit = parameters.integer("limit", default, 1, max_page_size)
-        found = await reads.aggregate(VERSIONS, newest_versions(limit))
+        names = names_of(request)
+        if names is None:
+            found = await reads.aggregate(VERSIONS, newest_versions(limit))
+        else:
+            found = await reads.scan(MODELS, newest_of_names(names, limit))
         counts = await download_counts(reads, (one["model_id"] for one in found))
         rows = [_version_row(one, counts) for one in found]
         return conditional_json(request, {"models": rows})
@@ -73,6 +82,30 @@ _NEWEST_VERSIONS: Final[Stages] = (
 def newest_versions(limit: int) -> Stages:
     """Stages over VERSIONS: each with its `model`."""
     return [*_NEWEST_VERSIONS, {"$limit": limit}]
+
+
+def newest_of_names(names: NamePrefix, limit: int) -> Stages:
+    """Stages over MODELS: as `newest_versions`, from the few models that are covered to their versions."""
+    same = {"$and": [{"$eq": ["$registration", "$$registration"]}, {"$eq": ["$deleted", False]}]}
+    versions = {
+        "from": VERSIONS,
+        "localField": "_id",
+        "foreignField": "model_id",
+        "let": {"registration": "$registration"},
+        "pipeline": [{"$match": {"$expr": same}}],
+        "as": "each",
+    }
+    return [
+        {"$match": {"facets": ALL, **named(names)}},
+        {"$lookup": versions},
+        {"$unwind": "$each"},
+        {"$replaceRoot": {"newRoot": {"$mergeObjects": ["$each", {"model": {"$unsetField": _EACH_OF_ROOT}}]}}},
+        {"$sort": {"created_at": -1, "version_order": -1, "_id": 1}},
+        {"$limit": limit},
+    ]
+
+
+_EACH_OF_ROOT: Final = {"field": "each", "input": "$$ROOT"}
 
 
 def _version_row(version: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:

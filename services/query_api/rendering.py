@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
+
+from tensorfleet.http.times import time_text
 
 Document = Mapping[str, Any]
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
-
-
-def time_text(microseconds: int) -> str:
-    """RFC 3339, UTC, with microseconds."""
-    whole = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{microseconds % 1_000_000:06d}Z"
 
 
 def size_text(size_bytes: int) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -14,6 +15,8 @@ from services.query_api.filters import STATUSES
 from services.query_api.gate import ReadGate, docs
 from services.query_api.rankings import HOUR
 from services.query_api.rendering import size_text
+from services.query_api.statistics_of_names import FiguresOfNames
+from services.query_api.tenancy import names_of, refuse_limited
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.mongo.read_models import (
     DOWNLOAD_HOURS,
@@ -21,6 +24,7 @@ from tensorfleet.mongo.read_models import (
     MODELS,
     REGISTRATION_HOURS,
     STATISTICS,
+    Document,
     ReadModels,
 )
 from tensorfleet.projection.facets import ALL
@@ -59,25 +63,76 @@ async def totals(reads: ReadModels) -> Totals:
     )
 
 
+def totals_of(models: Iterable[Document]) -> Totals:
+    """The same of single models."""
+    algorithms: Counter[str] = Counter()
+    statuses = Counter({status: 0 for status in STATUSES})
+    number, size, files = 0, 0, 0
+    for one in models:
+        number += 1
+        algorithms[one["algorithm"]] += 1
+        statuses[one["status"]] += 1
+        size += one["total_size_bytes"]
+        files += one["file_count"]
+    return Totals(number, dict(sorted(algorithms.items())), dict(statuses), size, files)
+
+
+class Figures(Protocol):
+    """Of all models, or of those that a key sees."""
+
+    async def totals(self) -> Totals: ...
+    async def added_since(self, since: int) -> int: ...
+    async def downloads_after(self, hour: int | None) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OfAll:
+    view: View
+
+    async def totals(self) -> Totals:
+        return await totals(self.view.reads)
+
+    async def added_since(self, since: int) -> int:
+        return await _added_since(self.view, since)
+
+    async def downloads_after(self, hour: int | None) -> int:
+        return await _downloads_after(self.view, hour)
+
+
+class OfNames(FiguresOfNames):
+    async def totals(self) -> Totals:
+        return totals_of(await self.live())
+
+
+def _figures(request: Request, view: View) -> Figures:
+    names = names_of(request)
+    if names is None:
+        return OfAll(view)
+    if view.past:
+        refuse_limited(request, "Figures of the past are kept of all models together")
+    return OfNames(view.reads, names)
+
+
 def statistics_routes(gate: ReadGate, views: Views) -> APIRouter:
     router = APIRouter(tags=["statistics"])
 
     @router.get("/api/v1/models/statistics", **docs("get_model_statistics", "Figures, with sizes in numbers", [AS_OF]))
     async def first_shape(request: Request) -> Response:
         view = await views.of(await gate.enter(request, [AS_OF]))
-        now, figures = view.now, await totals(view.reads)
+        now, source = view.now, _figures(request, view)
+        figures = await source.totals()
         members = {
             "total_models": figures.models,
             "algorithms": figures.algorithms,
             "status_distribution": figures.statuses,
-            "total_downloads": await _downloads_after(view, None),
+            "total_downloads": await source.downloads_after(None),
             "storage_usage": {
                 "total_size_gb": round(figures.total_size_bytes / 10**9, 9),
                 "average_model_size_mb": round(figures.average_size_bytes / 10**6, 6),
             },
             "recent_activity": {
-                "models_added_last_7_days": await _added_since(view, now - 7 * DAY),
-                "downloads_last_24_hours": await _downloads_after(view, now // HOUR - 24),
+                "models_added_last_7_days": await source.added_since(now - 7 * DAY),
+                "downloads_last_24_hours": await source.downloads_after(now // HOUR - 24),
             },
         }
         return conditional_json(request, members)
@@ -85,7 +140,8 @@ def statistics_routes(gate: ReadGate, views: Views) -> APIRouter:
     @router.get("/api/v1/statistics", **docs("get_statistics", "Figures, with sizes in words", [AS_OF]))
     async def second_shape(request: Request) -> Response:
         view = await views.of(await gate.enter(request, [AS_OF]))
-        today, figures = view.now // DAY, await totals(view.reads)
+        today, source = view.now // DAY, _figures(request, view)
+        figures = await source.totals()
         members = {
             "total_models": figures.models,
             "models_by_algorithm": figures.algorithms,
@@ -95,8 +151,8 @@ def statistics_routes(gate: ReadGate, views: Views) -> APIRouter:
                 "average_model_size": size_text(figures.average_size_bytes),
             },
             "recent_activity": {
-                "models_created_today": await _added_since(view, today * DAY),
-                "models_downloaded_today": await _downloads_after(view, today * 24 - 1),
+                "models_created_today": await source.added_since(today * DAY),
+                "models_downloaded_today": await source.downloads_after(today * 24 - 1),
             },
         }
         return conditional_json(request, members)

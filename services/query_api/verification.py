@@ -11,17 +11,17 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.query_api.cursors import CURSOR, Cursors
-from services.query_api.gate import ReadGate, checked_id, docs
+from services.query_api.gate import ReadGate, docs
 from services.query_api.history import history_range
 from services.query_api.ports import FoundRecords, Records
+from services.query_api.tenancy import known_model
 from tensorfleet.audit.stream import START, Link, Problem, StreamCheck
-from tensorfleet.domain.errors import ModelNotFound
 from tensorfleet.events.codec import Codec
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter
 from tensorfleet.mongo.cut import Cut
 from tensorfleet.mongo.past import PastReadModels
-from tensorfleet.mongo.read_models import HISTORY, MODELS, PARKED, VERSIONS, Document, ReadModels
+from tensorfleet.mongo.read_models import HISTORY, PARKED, VERSIONS, Document, ReadModels
 
 MOST_RECORDS: Final = 1_000
 MOST_SECONDS: Final = 4.0
@@ -85,9 +85,7 @@ def verification_routes(
     @router.get("/{model_id}/verify", **docs("verify_model", summary, accepted, 404))
     async def verify(request: Request, model_id: str) -> Response:
         parameters = await gate.enter(request, accepted)
-        model = await reads.one(MODELS, checked_id(model_id))
-        if model is None:
-            raise ModelNotFound(model_id)
+        model = await known_model(reads, request, model_id)
         limit = parameters.integer("limit", MOST_RECORDS, 1, MOST_RECORDS)
         place = cursors.place(parameters, ["verify", model_id])
         start = START if place is None else Link(*place)

@@ -22,7 +22,10 @@ RegistryError
 │   ├── FileNotFound
 │   ├── BlobMissing           something refers to a file that storage does not hold
 │   ├── SchemaNotFound
-│   └── NothingParked
+│   ├── NothingParked
+│   └── KeyNotFound
+├── Unauthenticated           no key, or none that counts
+├── Forbidden                 the key may not do this
 ├── Malformed                 what was sent can't be read at all
 │   └── UnsupportedMediaType
 ├── TooLarge
@@ -258,6 +261,21 @@ class NothingParked(NotFound):
     def __init__(self, model_id: str) -> None:
         super().__init__(f"No record of the model {model_id!r} is parked.")
         self.model_id = model_id
+
+
+class KeyNotFound(NotFound):
+    code = "key-not-found"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no key {key_id!r}.")
+
+
+class Unauthenticated(RegistryError):
+    code = "invalid-key"
+
+
+class Forbidden(RegistryError):
+    code = "forbidden"
 
 
 class Malformed(RegistryError):

@@ -19,6 +19,7 @@ class TopicSpec:
 
 _FOREVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 _COMPACTED = {"cleanup.policy": "compact"}
+_A_YEAR = {"cleanup.policy": "delete", "retention.ms": str(366 * 24 * 3600 * 1000), "retention.bytes": "-1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class Topics:
         return f"{self.registry}.access.keys.v1"
 
     @property
+    def access_audit(self) -> str:
+        return f"{self.registry}.access.audit.v1"
+
+    @property
     def dead_letters(self) -> str:
         return f"{self.registry}.dlq.v1"
 
@@ -63,6 +68,7 @@ class Topics:
             TopicSpec(self.state, self.partitions, _COMPACTED),
             TopicSpec(self.downloads, self.partitions, _FOREVER),
             TopicSpec(self.access_keys, 1, _COMPACTED),
+            TopicSpec(self.access_audit, 1, _A_YEAR),
             TopicSpec(self.dead_letters, self.partitions, _FOREVER),
         )
 

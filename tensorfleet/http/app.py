@@ -6,15 +6,19 @@ from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from tensorfleet.http import problems
 from tensorfleet.http.finishing import Finishing
+from tensorfleet.http.guard import Guard, protect
 from tensorfleet.http.metrics import Metrics, RequestMetrics
 from tensorfleet.http.openapi_document import complete_document
 from tensorfleet.http.problem_pages import problem_pages
 
+Innermost = Callable[[BaseRoute, ASGIApp], ASGIApp]
+"""From a route and what it calls to what it calls instead."""
 _ABOUT = "An event-sourced registry for machine-learning models. Errors are problem answers (RFC 9457)."
 
 
@@ -25,11 +29,13 @@ def make_app(
     *,
     cors_origins: str,
     on_unexpected: Callable[[BaseException], None],
-    innermost: Sequence[Middleware] = (),
+    guard: Guard | None = None,
+    innermost: Innermost | None = None,
 ) -> FastAPI:
-    """`innermost` stands between the routes and all that every answer gets.
+    """`cors_origins`: separated by commas, none allows none. `on_unexpected` is given every error that is no answer.
 
-    `cors_origins`: separated by commas, none allows none. `on_unexpected` is given every error that is no answer.
+    `guard` None: everyone may do everything. LookupError for a route that is not in the table of routes. `innermost`
+    may put something around what a route calls; it stands within the guard, and is asked for nobody who is refused.
     """
     app = FastAPI(title=title, version="1.0.0", description=_ABOUT, redirect_slashes=False)
     problems.install(app, on_unexpected)
@@ -38,8 +44,11 @@ def make_app(
         # Not include_router: it keeps the router as a level of its own, and matching by levels costs twice the time.
         app.router.routes.extend(router.routes)
     app.router.routes.extend(_heads(app))
-    complete_document(app)
-    app.user_middleware.extend(innermost)
+    for route in app.router.routes:
+        if innermost is not None and isinstance(route, Route):
+            route.app = innermost(route, route.app)
+    protect(app, guard)
+    complete_document(app, guarded=guard is not None)
     app.add_middleware(Finishing)
     app.add_middleware(RequestMetrics, metrics=metrics)
     if cors_origins:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from starlette.responses import Response
@@ -30,15 +30,21 @@ class OpenStreams:
         self._metrics = metrics
         self._open: set[EventStreamAnswer] = set()
 
-    def answer(self, chunks: Chunks) -> EventStreamAnswer:
-        return EventStreamAnswer(chunks, self)
+    def answer(self, chunks: Chunks, may_go_on: Callable[[], bool] = lambda: True) -> EventStreamAnswer:
+        """`may_go_on` is asked every second or so."""
+        return EventStreamAnswer(chunks, self, may_go_on)
 
     def drop_stalled(self) -> None:
-        """Call it every second or so. One look at all of them costs less than a timer for each chunk."""
+        """And those that may not go on, for their keys no longer count.
+
+        Call it every second or so. One look at all of them costs less than a timer for each chunk.
+        """
         latest = asyncio.get_running_loop().time() - STALLED_SECONDS
         for one in self._open:
             if one.sending_since is not None and one.sending_since < latest:
                 one.give_up(stalled=True)
+            elif not one.may_go_on():
+                one.give_up(stalled=False)
 
     def opened(self, one: EventStreamAnswer) -> None:
         self._open.add(one)
@@ -55,11 +61,12 @@ class OpenStreams:
 class EventStreamAnswer(Response):
     """Sends chunks as they come. It ends with them, or when the client goes, or when the client takes nothing."""
 
-    def __init__(self, chunks: Chunks, streams: OpenStreams) -> None:
+    def __init__(self, chunks: Chunks, streams: OpenStreams, may_go_on: Callable[[], bool]) -> None:
         super().__init__(None, 200, _HEADERS)
         self._chunks = chunks
         self._streams = streams
         self._limit = asyncio.timeout(None)
+        self.may_go_on = may_go_on
         self.stalled = False
         self.sending_since: float | None = None
 

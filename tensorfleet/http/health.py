@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
+from tensorfleet.access.principal import EVERYONE
+from tensorfleet.http.guard import principal_of
 from tensorfleet.http.json import json_response
 from tensorfleet.http.metrics import Metrics
 
@@ -69,10 +71,12 @@ def health_routes(health: Health, metrics: Metrics) -> APIRouter:
         return json_response({"status": HEALTHY, "service": health.service, "timestamp": _now()})
 
     @router.get("/health/ready", operation_id="get_readiness", summary="Can it serve?", responses=_UNWELL)
-    async def ready() -> Response:
+    async def ready(request: Request) -> Response:
         results = await health.results()
         issues = {name: result for name, result in results.items() if result != HEALTHY}
-        members = {"status": "not ready" if issues else "ready", "service": health.service, "issues": issues}
+        # With authentication on, this one route is open to all, and what is wrong is in `detailed`.
+        shown = issues if principal_of(request) is EVERYONE else dict.fromkeys(issues, "see /health/detailed")
+        members = {"status": "not ready" if issues else "ready", "service": health.service, "issues": shown}
         return json_response(members, 503 if issues else 200)
 
     @router.get(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from tensorfleet.http.openapi import PROBLEM_SCHEMA, problems
+from tensorfleet.http.openapi_access import declare_access
 from tensorfleet.http.openapi_examples import ANSWERS, PARAMETERS, REQUESTS
 
 _METHODS: Final = ("get", "head", "put", "post", "patch", "delete")
@@ -22,17 +23,20 @@ _TAGS: Final = {
     "statistics": "Figures about the whole registry.",
     "events": "The public feed of events, for replay and live.",
     "schemas": "The schemas of the topics, as the Confluent Schema Registry serves them; read-only.",
+    "access": "API keys, and who was refused.",
     "operation": "Health and metrics.",
 }
 
 
-def complete_document(app: FastAPI) -> None:
-    """From now on `app.openapi()` gives the completed document."""
+def complete_document(app: FastAPI, *, guarded: bool) -> None:
+    """From now on `app.openapi()` gives the completed document. `guarded`: calls take a key."""
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _complete(made())
+            document = made()
+            _complete(document)
+            declare_access(document, guarded=guarded)
         assert app.openapi_schema is not None
         return app.openapi_schema
 

@@ -22,6 +22,8 @@ STATUS_OF: Mapping[type[RegistryError], int] = {
     errors.InvalidCommand: 422,
     errors.Rejected: 409,
     errors.NotFound: 404,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
     errors.UnsupportedMediaType: 415,
     errors.Malformed: 400,
     errors.TooLarge: 413,
@@ -34,6 +36,9 @@ STATUS_OF: Mapping[type[RegistryError], int] = {
 }
 HTTP_CODES = {404: "no-such-route", 405: "method-not-allowed", 416: "range-not-satisfiable"}
 INTERNAL = "internal-error"
+TITLES = {401: "Invalid API key"}
+"""Where it is not the phrase of the status."""
+CHALLENGE = 'Bearer realm="tensorfleet"'
 
 
 def status_of(error: RegistryError) -> int:
@@ -64,6 +69,8 @@ def problem_response(members: Mapping[str, Any], headers: Mapping[str, str] | No
     headers = {"Cache-Control": "no-store", **(headers or {})}
     if "retry_after" in members:
         headers["Retry-After"] = str(members["retry_after"])
+    if members["status"] == 401:
+        headers["WWW-Authenticate"] = CHALLENGE
     return Response(dumps(members), int(members["status"]), headers, media_type="application/problem+json")
 
 
@@ -121,7 +128,7 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 def _members(status: int, code: str, detail: str) -> dict[str, Any]:
-    title = HTTPStatus(status).phrase
+    title = TITLES.get(status) or HTTPStatus(status).phrase
     return {
         "type": f"{PAGE}#{code}",
         "title": title,

@@ -35,3 +35,9 @@ def parse_time(text: str, field: str, or_else: str = "") -> int:
             pass
     hint = "; in a query, a + is written %2B" if _LOST_PLUS.search(text) else ""
     raise InvalidCommand.of(field, f"is not an RFC 3339 time like 2026-11-21T16:00:00Z{or_else}{hint}")
+
+
+def time_text(microseconds: int) -> str:
+    """RFC 3339, UTC, with microseconds."""
+    whole = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{microseconds % 1_000_000:06d}Z"

@@ -101,6 +101,8 @@ LOCKED = {
     3: "model_event.v2.avsc",
     4: "model_event.v3.avsc",
     5: "model_state.v2.avsc",
+    10: "access_key.v1.avsc",
+    11: "access_record.v1.avsc",
 }
 
 

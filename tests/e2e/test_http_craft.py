@@ -39,6 +39,7 @@ def known(http: httpx.Client) -> dict[str, str]:
         "ids": f"{model_id}@v1.0,{model_id}@v1.1",
         "q": "svm",
         "schema_id": "1",
+        "key_id": "0" * 16,
         "subject": subject,
     }
 

@@ -388,7 +388,7 @@ def _serving(
             routes.routers,
             cors_origins="",
             on_unexpected=one.unexpected.append,
-            innermost=[routes.keeping_answers(StandingReader(live), kept_answers)] if kept_answers else [],
+            innermost=routes.keeping_answers(StandingReader(live), kept_answers) if kept_answers else None,
         )
         config = uvicorn.Config(app, log_level="error", lifespan="off")
         servers.append(uvicorn.Server(config))

@@ -140,7 +140,7 @@ def serving(feed: MemoryFeed | KafkaFeed) -> Iterator[Served]:
     async def serve() -> None:
         streams = EventStreams(feed, CODEC, places, open_streams)
         running = asyncio.create_task(streams.run())
-        routes = event_routes(ReadGate(NoWait(), 1, PARTITIONS), streams, open_streams, places, 100)
+        routes = event_routes(ReadGate(NoWait(), 1, PARTITIONS), streams, open_streams, places, 100, lambda _: True)
         app = make_app("test", served.metrics, [routes], cors_origins="", on_unexpected=served.unexpected.append)
         servers.append(uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off")))
         started.set()

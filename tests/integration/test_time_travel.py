@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 
 from devstack.stack import NativeStack
-from services.query_api.rendering import time_text
 from tensorfleet.domain import commands as c
 from tensorfleet.domain.names import model_id_of
+from tensorfleet.http.times import time_text
 from tensorfleet.kafka.record_lookup import RecordLookup
 from tests.integration.command_line import CommandLine
 from tests.integration.kafka_world import KafkaWorld

@@ -27,7 +27,7 @@ def answers(root: type[RegistryError]) -> Iterator[type[RegistryError]]:
 def client(error: Exception, unexpected: list[BaseException]) -> TestClient:
     router = APIRouter()
 
-    @router.get("/fails")
+    @router.get("/health")
     async def fails() -> None:
         raise error
 
@@ -56,7 +56,7 @@ def test_every_error_that_is_an_answer_has_a_status(kind: type[RegistryError]) -
 
 def test_an_unexpected_error_is_a_problem_and_reaches_whoever_ends_the_process() -> None:
     error, unexpected = ZeroDivisionError("secret"), list[BaseException]()
-    answer = client(error, unexpected).get("/fails")
+    answer = client(error, unexpected).get("/health")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
     assert "secret" not in answer.text
     assert unexpected == [error]
@@ -65,5 +65,5 @@ def test_an_unexpected_error_is_a_problem_and_reaches_whoever_ends_the_process()
 @pytest.mark.parametrize("error", [LogUnavailable("gone"), ClientDisconnect()])
 def test_an_error_that_is_known_ends_nothing(error: Exception) -> None:
     unexpected: list[BaseException] = []
-    client(error, unexpected).get("/fails")
+    client(error, unexpected).get("/health")
     assert unexpected == []

@@ -1,0 +1,1 @@
+"""Who may do what: keys, roles and limits to model names. Nothing here talks to a server."""

@@ -1,0 +1,65 @@
+"""The settings of authentication, and which secrets are none."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LEAST_CHARACTERS: Final = 32
+_FEWEST_DIFFERENT: Final = 10
+DEFAULT_SECRETS: Final = frozenset({"tensorfleet-local-only", "minioadmin", "minio123", "password", "changeme"})
+"""Those of docker-compose.yml and of MinIO itself, and what stands in examples."""
+HOW_TO: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+
+
+class AccessSettings(BaseSettings):
+    """`oidc_jwks` is a path or a URL. `oidc_prefix_claim` empty: tokens are not limited to model names."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+
+    enable_auth: bool = False
+    admin_api_key: SecretStr | None = Field(default=None, validate_default=True)
+    public_docs: bool = False
+    public_metrics: bool = False
+    oidc_issuer: str = ""
+    oidc_audience: str = Field(default="", validate_default=True)
+    oidc_jwks: str = Field(default="", validate_default=True)
+    oidc_roles_claim: str = "roles"
+    oidc_prefix_claim: str = ""
+
+    @field_validator("admin_api_key")
+    @classmethod
+    def _strong_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        problem = weakness(None if value is None else value.get_secret_value())
+        if info.data.get("enable_auth") and problem:
+            raise ValueError(f"{problem}. With ENABLE_AUTH=true it is the key of the first admin: {HOW_TO}")
+        return value
+
+    @field_validator("oidc_audience", "oidc_jwks")
+    @classmethod
+    def _complete(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("oidc_issuer") and not value:
+            raise ValueError("is missing: OIDC_ISSUER, OIDC_AUDIENCE and OIDC_JWKS go together")
+        return value
+
+
+def weakness(secret: str | None) -> str | None:
+    """What is wrong with a secret of our own; None if nothing is."""
+    if not secret:
+        return "is missing"
+    if secret in DEFAULT_SECRETS:
+        return "is a default that everyone knows"
+    if len(secret) < LEAST_CHARACTERS:
+        return f"has {len(secret)} characters; at least {LEAST_CHARACTERS} are needed"
+    if len(set(secret)) < _FEWEST_DIFFERENT or not secret.isascii() or not secret.isprintable() or " " in secret:
+        return "is not random, or not plain ASCII without spaces"
+    return None
+
+
+def refuse_default(secret: Any, info: ValidationInfo) -> Any:
+    """For the secret of a server, which others made: it must only not be one that everyone knows."""
+    if info.data.get("enable_auth") and isinstance(secret, SecretStr) and secret.get_secret_value() in DEFAULT_SECRETS:
+        raise ValueError(f"is a default that everyone knows. With ENABLE_AUTH=true it must be secret: {HOW_TO}")
+    return secret

@@ -1,0 +1,141 @@
+"""Keys, what they are limited to, and how what they are refused is counted."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tensorfleet.access.audit import MOST_AT_ONCE, OTHERS, Access, Tally
+from tensorfleet.access.denials import Denied, Reason
+from tensorfleet.access.key_table import BOOTSTRAP, HOUR, KeyTable
+from tensorfleet.access.keys import KEY, AccessKey, KeyUse, hash_of, new_secret
+from tensorfleet.access.principal import NamePrefix
+from tensorfleet.access.roles import Role
+from tensorfleet.domain.errors import InvalidCommand, SettingsInvalid
+from tensorfleet.events.access import AccessCodec
+from tensorfleet.events.catalogue import Catalogue
+from tensorfleet.events.codec import Undecodable
+from tensorfleet.settings import Settings, load
+
+ADMIN = "an-admin-key-of-40-characters-0123456789"
+NOW = 1_795_262_400_000_000
+CODEC = AccessCodec(Catalogue())
+
+
+def issued(**fields: object) -> tuple[AccessKey, str]:
+    key_id, text = new_secret()
+    key = AccessKey(key_id, "ci", (Role.WRITER,), "team-a/", hash_of(text), NOW, "admin", NOW + HOUR)
+    return replace(key, **fields), text  # type: ignore[arg-type]
+
+
+def refusal(table: KeyTable, text: str, now: int = NOW) -> Reason:
+    with pytest.raises(Denied) as denied:
+        table.authenticate(text, now)
+    return denied.value.reason
+
+
+def test_a_key_counts_from_its_issue_to_its_end_and_never_again_once_revoked() -> None:
+    uses: list[KeyUse] = []
+    table, (key, text) = KeyTable(hash_of(ADMIN), uses.append), issued()
+    assert refusal(table, text) == Reason.UNKNOWN
+    table.apply(CODEC.decode_key(CODEC.encode_key(key)))
+    principal = table.authenticate(text, NOW)
+    assert (principal.actor, principal.roles) == (f"ci#{key.key_id}", {Role.WRITER, Role.READER})
+    assert principal.sees("team-a/x") and not principal.sees("team-b/x")
+    assert table.authenticate(text, NOW + 1) is principal and uses == [KeyUse(key.key_id, NOW - NOW % HOUR)]
+    assert table.authenticate(ADMIN, NOW) is BOOTSTRAP
+    assert refusal(table, text, NOW + HOUR) == Reason.EXPIRED and not table.still_counts(principal, NOW + HOUR)
+    changed = text[:-1] + ("A" if text[-1] != "A" else "B")
+    assert refusal(table, changed) == Reason.UNKNOWN
+    assert [refusal(table, one) for one in ("", "x", text[:-1], text + "A", text.upper())] == [Reason.MALFORMED] * 5
+    revoked = replace(key, revoked_at=NOW + 5, revoked_by="admin")
+    table.apply(CODEC.decode_key(CODEC.encode_key(revoked)))
+    table.apply(key)
+    assert refusal(table, text) == Reason.REVOKED and not table.still_counts(principal, NOW)
+    assert CODEC.decode_key(CODEC.encode_key(revoked)) == revoked and table.get(key.key_id) == revoked
+    table.forget(key.key_id)
+    assert refusal(table, text) == Reason.UNKNOWN and not table.still_counts(principal, NOW)
+
+
+def test_no_text_is_the_key_of_an_admin_that_there_is_not() -> None:
+    assert refusal(KeyTable(b"", lambda use: None), "") == Reason.MALFORMED
+
+
+def test_keys_are_random_and_shown_in_one_shape() -> None:
+    texts = {new_secret()[1] for _ in range(100)}
+    assert len(texts) == 100 and all(KEY.fullmatch(one) for one in texts)
+
+
+@pytest.mark.parametrize("value", [b"", b"\0\0\0\0\x0a", b"\0\0\0\0\x01" + bytes(50), bytes(99_999)])
+def test_a_record_that_is_none_is_undecodable(value: bytes) -> None:
+    with pytest.raises(Undecodable):
+        CODEC.decode_key(value)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
+
+
+@given(texts, texts)
+def test_the_range_of_a_prefix_holds_just_the_names_that_begin_with_it(prefix: str, name: str) -> None:
+    names = NamePrefix(prefix)
+    for one in (name, prefix, prefix + name, prefix[:-1] + chr(min(ord(prefix[-1]) + 1, sys.maxunicode))):
+        within = one >= prefix and (names.after is None or one < names.after)
+        assert within == names.covers(one)
+
+
+def test_a_prefix_is_in_the_form_of_names() -> None:
+    assert NamePrefix.of("te\u0301am/", "f").covers("téam/x")
+    assert NamePrefix.of("a ", "f").text == "a "
+    for wrong in ("", " a", "a\0", "a" * 101, "\ud800"):
+        with pytest.raises(InvalidCommand):
+            NamePrefix.of(wrong, "f")
+
+
+def test_a_flood_of_denials_is_a_few_records_that_count_it() -> None:
+    tally = Tally(lambda: NOW)
+    for number in range(10_000):
+        address = f"10.0.{number // 250}.{number % 250}"
+        tally.add(Access("denied", "anonymous", None, "GET", "/r", address, Reason.UNKNOWN, 401))
+        tally.add(Access("denied", "anonymous", None, "GET", "/r", "10.1.1.1", Reason.UNKNOWN, 401))
+    known = Access("denied", "ann#1", "1", "GET", "/r", "10.1.1.1", Reason.ROLE, 403)
+    tally.add(known)
+    records = tally.drain()
+    assert len(records) == MOST_AT_ONCE + 2 and sum(one.count for one in records) == 20_001
+    assert records.pop().access == known
+    assert {one.access.address: one.count for one in records}["10.1.1.1"] == 10_000
+    assert records[-1].access.address == OTHERS and tally.drain() == []
+    assert CODEC.decode_access(CODEC.encode_access("id", records[0])) == ("id", records[0])
+
+
+GOOD = {"KAFKA_BOOTSTRAP_SERVERS": "k", "MONGODB_URL": "m", "MINIO_ENDPOINT": "e", "MINIO_ACCESS_KEY": "a"}
+
+
+@pytest.mark.parametrize(
+    ("key", "minio", "complaint"),
+    [
+        (None, "s" * 20, "ADMIN_API_KEY: .*is missing.*token_urlsafe"),
+        ("changeme", "s" * 20, "ADMIN_API_KEY: .*a default"),
+        ("short-but-random-0123456789", "s" * 20, "ADMIN_API_KEY: .*at least 32"),
+        ("a" * 40, "s" * 20, "ADMIN_API_KEY: .*not random"),
+        (ADMIN, "tensorfleet-local-only", "MINIO_SECRET_KEY: .*a default"),
+    ],
+)
+def test_weak_secrets_stop_the_start_only_with_authentication(
+    monkeypatch: pytest.MonkeyPatch, key: str | None, minio: str, complaint: str
+) -> None:
+    for name, value in {**GOOD, "MINIO_SECRET_KEY": minio, "ADMIN_API_KEY": key or ""}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ENABLE_AUTH", "false")
+    settings = load(Settings)
+    assert settings.host == "127.0.0.1" and "authentication is off" in settings.warnings[0]
+    monkeypatch.setenv("ENABLE_AUTH", "true")
+    with pytest.raises(SettingsInvalid, match=complaint) as error:
+        load(Settings)
+    assert (key or "no key") not in error.value.detail and minio not in error.value.detail
+    for name, value in {"ADMIN_API_KEY": ADMIN, "MINIO_SECRET_KEY": "s" * 20}.items():
+        monkeypatch.setenv(name, value)
+    assert load(Settings).warnings == ()
