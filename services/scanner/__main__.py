@@ -14,6 +14,7 @@ from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
+from tensorfleet.http.access_side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import Check, Health, health_routes
 from tensorfleet.http.metrics import Metrics
@@ -42,7 +43,7 @@ async def main(settings: ScannerSettings) -> None:
             settings.minio_secure,
         )
         stack.callback(blobs.close)
-        registry = Registry(settings.registry_url, settings.minio_secret_key.get_secret_value())
+        registry = Registry(settings.registry_url, settings.minio_secret_key.get_secret_value(), settings.api_key)
         stack.push_async_callback(registry.close)
         scanning = Scanning(Codec(Catalogue()), Judge(blobs, settings.limits), registry, metrics)
         loop = asyncio.get_running_loop()
@@ -63,13 +64,15 @@ async def main(settings: ScannerSettings) -> None:
             return None if worker.assigned else "no partitions are assigned yet"
 
         checks: dict[str, Check] = {"kafka": KafkaCheck(admin), "assignment": assigned, "scanning": scanning.check}
-        health = Health("scanner", checks, _no_numbers)
+        access = await stack.enter_async_context(access_side(settings, topics, Catalogue(), lifeline, client_id))
+        health = Health("scanner", checks, _no_numbers, settings.warnings)
         app = make_app(
             "TensorFleet scanner",
             metrics,
             [health_routes(health, metrics)],
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
+            guard=access.guard,
         )
         await serve(app, settings, lifeline)
 

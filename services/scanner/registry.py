@@ -24,10 +24,11 @@ class RegistryUnavailable(DependencyUnavailable):
 class Registry:
     """`url` takes commands and answers reads. `secret` is known to the registry's own processes alone."""
 
-    def __init__(self, url: str, secret: str) -> None:
+    def __init__(self, url: str, secret: str, api_key: str | None = None) -> None:
         self._url = url.rstrip("/")
         self._secret = secret.encode()
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS))
+        credentials = {} if api_key is None else {"X-API-Key": api_key}
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS), headers=credentials)
 
     async def close(self) -> None:
         await self._session.close()

@@ -1,4 +1,4 @@
-"""What a key may do: four roles, and which of them include others."""
+"""What a key may do: five roles, and which of them include others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ class Role(StrEnum):
     READER = "reader"
     DOWNLOADER = "downloader"
     WRITER = "writer"
+    SCANNER = "scanner"
     ADMIN = "admin"
 
 
@@ -18,9 +19,11 @@ INCLUDES: Final[Mapping[Role, frozenset[Role]]] = {
     Role.READER: frozenset({Role.READER}),
     Role.DOWNLOADER: frozenset({Role.DOWNLOADER, Role.READER}),
     Role.WRITER: frozenset({Role.WRITER, Role.READER}),
+    Role.SCANNER: frozenset({Role.SCANNER, Role.READER}),
     Role.ADMIN: frozenset(Role),
 }
-"""Whoever writes need not download: a pipeline that only registers can't carry models away."""
+"""Whoever writes need not download: a pipeline that only registers can't carry models away; and
+whoever writes a file can't be the one to say that it is safe."""
 
 
 def held(roles: Iterable[Role]) -> frozenset[Role]:

@@ -46,6 +46,7 @@ _READ_WHOLE: Final = Entry(Role.READER, Limited.REFUSED)
 _READ_ALIKE: Final = Entry(Role.READER, Limited.ALIKE)
 _DOWNLOAD: Final = Entry(Role.DOWNLOADER, Limited.OWN)
 _WRITE: Final = Entry(Role.WRITER, Limited.OWN)
+_SCAN: Final = Entry(Role.SCANNER, Limited.REFUSED)
 _ADMIN: Final = Entry(Role.ADMIN, Limited.REFUSED)
 _DOCS: Final = Entry(Role.READER, Limited.ALIKE, Public.DOCS)
 _METRICS: Final = Entry(Role.READER, Limited.REFUSED, Public.METRICS)
@@ -66,6 +67,8 @@ ROUTES: Final[Mapping[str, Entry]] = {
     f"POST {_MODEL}/archive": _WRITE,
     f"POST {_MODEL}/restore": _WRITE,
     f"POST {_MODEL}/metrics": _WRITE,
+    f"POST {_MODEL}/versions/{{version}}/scan": _SCAN,
+    f"POST {_MODEL}/versions/{{version}}/release": _ADMIN,
     "POST /api/v1/dead-letters/discard": _ADMIN,
     f"GET {_MODELS}": _READ,
     f"GET {_MODELS}/search": _READ,
