@@ -121,7 +121,7 @@ def score(model: Any, rows: Any, targets: Any) -> dict[str, float]:
 
 
 class Registry:
-    """The few calls of the registry that a training pipeline needs, with the key of TENSORFLEET_API_KEY if it is set."""
+    """The few calls that a training pipeline needs, with the key of TENSORFLEET_API_KEY if it is set."""
 
     def __init__(self, url: str) -> None:
         key = os.environ.get("TENSORFLEET_API_KEY")
