@@ -121,10 +121,11 @@ def score(model: Any, rows: Any, targets: Any) -> dict[str, float]:
 
 
 class Registry:
-    """The few calls of the registry that a training pipeline needs."""
+    """The few calls that a training pipeline needs, with the key of TENSORFLEET_API_KEY if it is set."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, timeout=30)
+        key = os.environ.get("TENSORFLEET_API_KEY")
+        self._http = httpx.Client(base_url=url, timeout=30, headers={"X-API-Key": key} if key else {})
 
     def get(self, path: str, **parameters: Any) -> Any:
         return self._checked(self._http.get(path, params=parameters)).json()

@@ -19,23 +19,15 @@ CHUNK_BYTES = 1024 * 1024
 class MinioReader:
     """A BlobReader. The response is touched by one thread at a time: by the read under way, and closed after it.
 
-    A second thread hashes a chunk while the next one is read and this one is sent; only the last one waits for it.
+    The thread that reads a chunk hashes it as well: all that is left to do at the end is to compare.
     """
 
     def __init__(
-        self,
-        response: BaseHTTPResponse | None,
-        length: int,
-        executor: Executor,
-        *,
-        expected: str | None,
-        hashing: Executor,
+        self, response: BaseHTTPResponse | None, length: int, executor: Executor, expected: str | None
     ) -> None:
         """No response: an empty blob, or an empty part of one. `expected`: the SHA-256 of it all, to be verified."""
         self._expected = expected
-        self._hashing = hashing
         self._sha256 = hashlib.sha256()
-        self._hashed: asyncio.Future[None] | None = None
         self._response = response
         self._missing = length
         self._executor = executor
@@ -51,27 +43,18 @@ class MinioReader:
             raise StopAsyncIteration
         try:
             chunk = await asyncio.wrap_future(self._ahead)
-            self._missing -= len(chunk)
-            if self._missing:
-                self._ahead = self._executor.submit(self._read, self._response, min(CHUNK_BYTES, self._missing))
-            if self._expected is not None:
-                await self._verify(chunk, self._expected)
         except BaseException:
             await self.aclose()
             raise
-        if not self._missing:
+        self._missing -= len(chunk)
+        if not self._missing and self._expected not in (None, self._sha256.hexdigest()):
+            await self.aclose()
+            raise BlobCorrupt(str(self._expected))
+        if self._missing:
+            self._ahead = self._executor.submit(self._read, self._response, min(CHUNK_BYTES, self._missing))
+        else:
             await self.aclose()
         return chunk
-
-    async def _verify(self, chunk: bytes, expected: str) -> None:
-        """Begin to hash the chunk; BlobCorrupt if it is the last, and all of them are not what was expected."""
-        if self._hashed is not None:
-            await self._hashed
-        self._hashed = asyncio.get_running_loop().run_in_executor(self._hashing, self._sha256.update, chunk)
-        if not self._missing:
-            await self._hashed
-            if self._sha256.hexdigest() != expected:
-                raise BlobCorrupt(expected)
 
     async def aclose(self) -> None:
         response, self._response = self._response, None
@@ -93,6 +76,8 @@ class MinioReader:
             raise BlobCorrupt(self._expected)  # a connection that broke is an error of its own: the object is shorter
         if len(chunk) != size:
             raise BlobsUnavailable("The blob store ended a file before its last byte.")
+        if self._expected is not None:
+            self._sha256.update(chunk)
         return chunk
 
 

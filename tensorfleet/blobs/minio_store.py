@@ -127,11 +127,11 @@ class MinioBlobStore:
         if length == 0:
             if await self.size(checksum) is None:
                 raise BlobMissing(checksum)
-            return MinioReader(None, 0, self._calls, expected=expected, hashing=self._hashing)
+            return MinioReader(None, 0, self._calls, expected)
         opening = self._calls.submit(self._get, _key(checksum), start, length)
         try:
             response = await asyncio.wrap_future(opening)
-            return MinioReader(response, length, self._calls, expected=expected, hashing=self._hashing)
+            return MinioReader(response, length, self._calls, expected)
         except NoSuchBlob:
             raise BlobMissing(checksum) from None
         except asyncio.CancelledError:
