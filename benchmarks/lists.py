@@ -10,7 +10,7 @@ import uvloop
 
 from benchmarks.http_client import Connection
 from benchmarks.registry import Registry
-from benchmarks.seeded_registry import ALIKE, name_of, seeded_registry
+from benchmarks.seeded_registry import ALIKE, ANEW, name_of, seeded_registry
 from benchmarks.table import Row, median
 from devstack.stack import NativeStack
 from tensorfleet.domain.names import model_id_of
@@ -65,7 +65,7 @@ def _row(figure: str, measured: float, beside: str, other: float, limit: str, me
 
 async def _in_turns(one: Registry, other: Registry, path: str, other_path: str) -> tuple[float, float]:
     """The median seconds of one request of each, over all rounds."""
-    async with Connection(one.ports["query_api"]) as first, Connection(other.ports["query_api"]) as second:
+    async with Connection(one.ports[ANEW]) as first, Connection(other.ports[ANEW]) as second:
         await _times(first, path, REQUESTS // 4)  # warm
         await _times(second, other_path, REQUESTS // 4)
         took: tuple[list[float], list[float]] = ([], [])
@@ -86,7 +86,7 @@ async def _times(connection: Connection, path: str, requests: int) -> list[float
 
 async def _page(registry: Registry, first: str, number: int) -> str:
     """The path of a page, found by going there from cursor to cursor."""
-    async with Connection(registry.ports["query_api"]) as connection:
+    async with Connection(registry.ports[ANEW]) as connection:
         path = first
         for _ in range(number - 1):
             answer = await connection.get(path)

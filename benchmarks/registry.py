@@ -20,7 +20,10 @@ ALL = ("gateway", "projector", "publisher")
 
 
 class Registry:
-    """A context manager: inside, the named services run and are ready. What follows a dot tells instances apart."""
+    """A context manager: inside, the named services run and are ready. What follows a dot tells instances apart.
+
+    `settings` are of all services, `own` of single ones.
+    """
 
     def __init__(
         self,
@@ -29,10 +32,12 @@ class Registry:
         services: Sequence[str] = ALL,
         ready_seconds: float = _READY_SECONDS,
         settings: Mapping[str, str] | None = None,
+        own: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.id = f"bench-{name}"
         self.database = f"bench_{name.replace('-', '_')}"
         self._services = services
+        self._own = own or {}
         self._ready_seconds = ready_seconds
         self._logs = stack.directory / "logs" / name
         self._settings = {
@@ -76,7 +81,7 @@ class Registry:
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port = self.ports[service] = probe.getsockname()[1]
-        environment = service_environment({**self._settings, "PORT": str(port)})
+        environment = service_environment({**self._settings, **self._own.get(service, {}), "PORT": str(port)})
         log = self._logs / f"{service}.log"
         command = service_command(service.partition(".")[0])
         process = spawn(command, log, environment, REPOSITORY, Lifetime.KILLED_WITH_PARENT)

@@ -31,7 +31,9 @@ ALGORITHMS: Final = ("RandomForest", "XGBoost", "LogisticRegression", "ResNet", 
 TAGS: Final = ("fraud", "production", "nightly", "vision", "tabular", "text", "candidate")
 ALIKE: Final = 20
 """So many models share a word that no others have: `batch<number // ALIKE>` in their descriptions."""
-_SERVICES: Final = ("projector", "query_api")
+QUERY_API: Final = "query_api"
+ANEW: Final = "query_api.anew"
+"""A query API that makes each answer anew."""
 _START: Final = 1_760_000_000_000_000
 _IDLE_SECONDS: Final = 120.0
 
@@ -43,8 +45,9 @@ def name_of(number: int) -> str:
 
 @contextmanager
 def seeded_registry(stack: NativeStack, models: int, name: str = "seeded") -> Iterator[Registry]:
-    """Its projector and its query API run, and the read models contain all `models`. Its log must be new."""
-    registry = Registry(stack, f"{name}-{models}", _SERVICES)
+    """Its projector and its query APIs run, and the read models contain all `models`. Its log must be new."""
+    own = {ANEW: {"KEPT_ANSWERS": "0"}}
+    registry = Registry(stack, f"{name}-{models}", ("projector", QUERY_API, ANEW), own=own)
     kafka, topics = {"bootstrap.servers": stack.kafka_bootstrap}, Topics(registry.id)
     prepare_topics(configuration.admin(kafka, "bench"), topics.specs, 1)
     _make_bucket(stack, registry.id)
