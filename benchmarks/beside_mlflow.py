@@ -1,9 +1,9 @@
 """Reads of the registry beside those of MLflow's: the same models on both sides, asked in turns by 16 clients.
 
 Ours are asked twice: by questions that come again, which a query API answers from what it kept, and on a query API that
-makes each answer anew. MLflow gets a connection for each request: on one that is kept it answers some 40 ms late, which the last rows show for
-one client and for all. Ours are measured both ways. MLflow orders by the time of the last update where ours takes the
-newest; that is the order of registration on both sides.
+makes each answer anew. MLflow gets a connection for each request: on one that is kept it answers some 40 ms late, which
+the last rows show for one client and for all. Ours are measured both ways. MLflow orders by the time of the last update
+where ours takes the newest; that is the order of registration on both sides.
 """
 
 from __future__ import annotations
