@@ -7,9 +7,9 @@ import time
 from contextlib import AsyncExitStack
 
 from services.query_api.app import query_routes
-from services.query_api.damage import DamageReports
-from services.query_api.download_log import KafkaDownloadLog
-from services.query_api.event_feed import event_feed
+from services.query_api.events.feed import event_feed
+from services.query_api.files.damage import DamageReports
+from services.query_api.files.download_log import KafkaDownloadLog
 from services.query_api.health import query_health
 from services.query_api.settings import QuerySettings
 from tensorfleet.blobs.minio_store import MinioBlobStore

@@ -9,23 +9,23 @@ from fastapi import APIRouter
 from starlette.routing import BaseRoute
 
 from services.query_api.as_of import Views
-from services.query_api.comparison import comparison_routes
+from services.query_api.comparison.routes import comparison_routes
 from services.query_api.cursors import Cursors
-from services.query_api.damage import DamageReports
-from services.query_api.download import download_routes
-from services.query_api.download_series import download_series_routes
+from services.query_api.figures.download_series import download_series_routes
+from services.query_api.figures.rankings import ranking_routes
+from services.query_api.figures.statistics import statistics_routes
+from services.query_api.files.damage import DamageReports
+from services.query_api.files.download import download_routes
+from services.query_api.files.quarantine import DEFAULT_QUARANTINE, Quarantine
 from services.query_api.gate import ReadGate
-from services.query_api.history import history_routes
+from services.query_api.history.routes import history_routes
+from services.query_api.history.verification import verification_routes
 from services.query_api.kept_answers import KeptAnswers
-from services.query_api.listing import Lists, list_routes
-from services.query_api.metric_history import metric_history_routes
+from services.query_api.lists.listing import Lists, list_routes
+from services.query_api.metrics.history import metric_history_routes
 from services.query_api.models import model_routes
 from services.query_api.ports import Clock, DownloadLog, PositionWaiter, Records
-from services.query_api.quarantine import DEFAULT_QUARANTINE, Quarantine
-from services.query_api.rankings import ranking_routes
 from services.query_api.schemas import schema_routes
-from services.query_api.statistics import statistics_routes
-from services.query_api.verification import verification_routes
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec

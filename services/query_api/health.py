@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.query_api.statistics import totals
+from services.query_api.figures.statistics import totals
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain.errors import ReadModelsUnavailable
 from tensorfleet.http.health import Health

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from services.query_api.cursors import signing_key
-from services.query_api.quarantine import Quarantine, ScanPolicy
+from services.query_api.files.quarantine import Quarantine, ScanPolicy
 from tensorfleet.settings import ByteRoom, Settings
 
 

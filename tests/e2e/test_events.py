@@ -186,7 +186,7 @@ BAD_LIMITS = ["1_0", "0", "-1", "1e2", "101", "9223372036854775808", "NaN", "", 
 def stolen(registry_processes: RegistryProcesses) -> dict[str, str]:
     """Places that are none of this feed's."""
     from services.query_api.cursors import Cursors, signing_key
-    from services.query_api.event_places import Places
+    from services.query_api.events.places import Places
 
     key = signing_key(registry_processes.environment["MINIO_SECRET_KEY"])
     mine = Places(Cursors(key), f"{registry_processes.registry_id}.model.events.v1", 6).token((0,) * 6)

@@ -21,7 +21,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from services.query_api.app import query_routes
-from services.query_api.damage import DamageReports
+from services.query_api.files.damage import DamageReports
 from tensorfleet.blobs.claims import Claim
 from tensorfleet.blobs.store import StoredBlob
 from tensorfleet.blobs.suspects import Suspect

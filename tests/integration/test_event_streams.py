@@ -16,11 +16,12 @@ import httpx
 import pytest
 import uvicorn
 
-from services.query_api import event_live, event_streams
 from services.query_api.cursors import Cursors
-from services.query_api.event_places import Places
-from services.query_api.event_streams import EventStreams
-from services.query_api.events import event_routes
+from services.query_api.events import live as event_live
+from services.query_api.events import streams as event_streams
+from services.query_api.events.places import Places
+from services.query_api.events.routes import event_routes
+from services.query_api.events.streams import EventStreams
 from services.query_api.gate import ReadGate
 from tensorfleet.domain import events as e
 from tensorfleet.domain.errors import FeedUnavailable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.query_api.quarantine import Quarantine
+from services.query_api.files.quarantine import Quarantine
 from tests.integration.query_world import NOT_SCANNED, world
 
 MODELS = "/api/v1/models"

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from services.query_api import popular
-from services.query_api.by_downloads import walk
-from services.query_api.filters import Filters
-from services.query_api.ordering import Ordering
-from services.query_api.popular import candidates, most_downloaded
-from services.query_api.rankings import newest_versions
-from services.query_api.selection import Slice, model_query
+from services.query_api.figures import popular
+from services.query_api.figures.popular import candidates, most_downloaded
+from services.query_api.figures.rankings import newest_versions
+from services.query_api.lists.by_downloads import walk
+from services.query_api.lists.filters import Filters
+from services.query_api.lists.ordering import Ordering
+from services.query_api.lists.selection import Slice, model_query
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
 from tensorfleet.domain.names import model_id_of
@@ -155,7 +155,7 @@ def _compare(one: World, truth: Truth, now: int, chance: random.Random) -> None:
 def test_filters_walk_the_counters_when_they_leave_many_models(
     registry: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.query_api.by_downloads.FEW", 2)
+    monkeypatch.setattr("services.query_api.lists.by_downloads.FEW", 2)
     for number in range(9):
         model_id = registry.model(f"m{number}", tags=["odd"] if number % 2 else [], created_at=NOW + number)
         registry.downloaded(model_id, number // 3 or 0) if number > 2 else None

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from services.query_api.directions import lower_is_better
+from services.query_api.comparison.directions import lower_is_better
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.mongo.measurements import series_key
 from tests.integration.query_world import HOUR, MIB, NOT_SCANNED, NOW, World, event_document, world

@@ -9,10 +9,10 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from services.query_api.filters import filters_of
-from services.query_api.ordering import ordering_of
-from services.query_api.searching import search_query, words_asked
-from services.query_api.selection import Query, Slice, model_query, paged
+from services.query_api.lists.filters import filters_of
+from services.query_api.lists.ordering import ordering_of
+from services.query_api.lists.searching import search_query, words_asked
+from services.query_api.lists.selection import Query, Slice, model_query, paged
 from tensorfleet.http.query_parameters import QueryParameters
 from tensorfleet.mongo.read_models import ensure_indexes
 from tensorfleet.projection.facets import facets_of

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.query_api.filter_language import compiled
-from services.query_api.filter_language.patterns import expression_of
-from services.query_api.filter_language.syntax import FilterInvalid
+from services.query_api.lists.filter_language import compiled
+from services.query_api.lists.filter_language.patterns import expression_of
+from services.query_api.lists.filter_language.syntax import FilterInvalid
 
 WRONG = [
     ("a == 1", 4, "unexpected text where a value"),

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.query_api.filters import Filters
-from services.query_api.ordering import Ordering
+from services.query_api.lists.filters import Filters
+from services.query_api.lists.ordering import Ordering
 from tensorfleet.mongo.read_models import MODELS
 from tensorfleet.projection.facets import ALL
 

@@ -9,8 +9,8 @@ from typing import Final, cast
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from services.query_api.filter_language import syntax as s
-from services.query_api.filter_language.syntax import FilterInvalid
+from services.query_api.lists.filter_language import syntax as s
+from services.query_api.lists.filter_language.syntax import FilterInvalid
 from tensorfleet.domain import limits
 
 MOST_CHARACTERS: Final = 2_000

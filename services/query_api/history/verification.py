@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from services.query_api.cursors import CURSOR, Cursors
 from services.query_api.gate import ReadGate, docs
-from services.query_api.history import history_range
+from services.query_api.history.routes import history_range
 from services.query_api.ports import FoundRecords, Records
 from services.query_api.tenancy import known_model
 from tensorfleet.audit.stream import START, Link, Problem, StreamCheck

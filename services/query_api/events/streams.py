@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from services.query_api.event_live import Live
-from services.query_api.event_pages import Pages
-from services.query_api.event_places import Places
-from services.query_api.event_rendering import Wanted
-from services.query_api.event_stream import Pulse, Stream
+from services.query_api.events.live import Live
+from services.query_api.events.pages import Pages
+from services.query_api.events.places import Places
+from services.query_api.events.rendering import Wanted
+from services.query_api.events.stream import Pulse, Stream
 from tensorfleet.domain.errors import FeedUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.feed import Feed, Place

@@ -8,9 +8,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from services.query_api.figures.popular import WindowRanking, most_downloaded
 from services.query_api.gate import ReadGate, docs
 from services.query_api.lookups import download_counts
-from services.query_api.popular import WindowRanking, most_downloaded
 from services.query_api.ports import Clock
 from services.query_api.rendering import row
 from services.query_api.tenancy import named, names_of

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from services.query_api.event_rendering import FeedEvent, Wanted, feed_event
+from services.query_api.events.rendering import FeedEvent, Wanted, feed_event
 from tensorfleet.domain.errors import FeedUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.feed import Feed, PartitionSlice, Place

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from services.query_api.ordering import DOWNLOADS, Ordering
-from services.query_api.selection import Query, Slice
+from services.query_api.lists.ordering import DOWNLOADS, Ordering
+from services.query_api.lists.selection import Query, Slice
 from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, MODELS, Document, ReadModels
 from tensorfleet.projection.facets import ALL
 

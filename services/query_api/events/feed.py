@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from services.query_api.cursors import Cursors
-from services.query_api.event_places import Places
-from services.query_api.event_streams import EventStreams
-from services.query_api.events import event_routes
+from services.query_api.events.places import Places
+from services.query_api.events.routes import event_routes
+from services.query_api.events.streams import EventStreams
 from services.query_api.gate import ReadGate
 from services.query_api.ports import PositionWaiter
 from services.query_api.settings import QuerySettings

@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from services.query_api.event_live import Frame, Live, frame_text
-from services.query_api.event_pages import Page, Pages
-from services.query_api.event_places import Places
-from services.query_api.event_rendering import Wanted
+from services.query_api.events.live import Frame, Live, frame_text
+from services.query_api.events.pages import Page, Pages
+from services.query_api.events.places import Places
+from services.query_api.events.rendering import Wanted
 from tensorfleet.domain.errors import FeedUnavailable
 from tensorfleet.events.feed import NoSuchPlace, Place
 from tensorfleet.http.json import dumps

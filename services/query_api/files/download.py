@@ -11,13 +11,13 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.query_api.damage import DamageReports
+from services.query_api.files.damage import DamageReports
+from services.query_api.files.quarantine import SCAN_VERDICT, Quarantine
+from services.query_api.files.ranges import NotSatisfiable, Part, requested_part
+from services.query_api.files.transfer import Transfer, Uncounted
 from services.query_api.gate import VERSION, ReadGate, docs, version_of
 from services.query_api.lookups import live_model, live_version, newest_with_file
 from services.query_api.ports import DownloadLog
-from services.query_api.quarantine import SCAN_VERDICT, Quarantine
-from services.query_api.ranges import NotSatisfiable, Part, requested_part
-from services.query_api.transfer import Transfer, Uncounted
 from tensorfleet.blobs.filenames import content_disposition, safe_filename
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.blobs.suspects import Suspect

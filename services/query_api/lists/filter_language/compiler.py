@@ -14,10 +14,10 @@ from typing import Any, Final, assert_never
 
 from bson.regex import Regex
 
-from services.query_api.filter_language import syntax as s
-from services.query_api.filter_language.parser import parse
-from services.query_api.filter_language.patterns import expression_of, fixed_beginning
-from services.query_api.filter_language.syntax import FilterInvalid
+from services.query_api.lists.filter_language import syntax as s
+from services.query_api.lists.filter_language.parser import parse
+from services.query_api.lists.filter_language.patterns import expression_of, fixed_beginning
+from services.query_api.lists.filter_language.syntax import FilterInvalid
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.domain.events import ScanVerdict, Status

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.query_api.as_of import AS_OF, View, Views
-from services.query_api.filters import STATUSES
+from services.query_api.figures.rankings import HOUR
+from services.query_api.figures.statistics_of_names import FiguresOfNames
 from services.query_api.gate import ReadGate, docs
-from services.query_api.rankings import HOUR
+from services.query_api.lists.filters import STATUSES
 from services.query_api.rendering import size_text
-from services.query_api.statistics_of_names import FiguresOfNames
 from services.query_api.tenancy import names_of, refuse_limited
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.mongo.read_models import (

@@ -8,9 +8,17 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.query_api.downsampling import POINTS_OF_SPAN, SUMMED_UP, Window, all_points, corners, spans, with_versions
 from services.query_api.gate import VERSION, ReadGate, docs, version_of
 from services.query_api.lookups import live_model, live_version, live_versions
+from services.query_api.metrics.downsampling import (
+    POINTS_OF_SPAN,
+    SUMMED_UP,
+    Window,
+    all_points,
+    corners,
+    spans,
+    with_versions,
+)
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.domain.limits import MAP_KEY_CHARACTERS
 from tensorfleet.http.conditional import conditional_json

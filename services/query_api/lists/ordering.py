@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.query_api.filters import PLAIN_NAME, metric
+from services.query_api.lists.filters import PLAIN_NAME, metric
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.http.query_parameters import Parameter, QueryParameters

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from bson.regex import Regex
 
-from services.query_api.filters import Filters
-from services.query_api.ordering import Ordering
-from services.query_api.selection import Query, Stages
+from services.query_api.lists.filters import Filters
+from services.query_api.lists.ordering import Ordering
+from services.query_api.lists.selection import Query, Stages
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.http.query_parameters import MOST_TEXT, Parameter, QueryParameters
 from tensorfleet.mongo.read_models import MODELS, SEARCH

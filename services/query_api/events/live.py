@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.query_api.event_places import Places
-from services.query_api.event_rendering import FeedEvent, Wanted, feed_event
+from services.query_api.events.places import Places
+from services.query_api.events.rendering import FeedEvent, Wanted, feed_event
 from tensorfleet.domain.errors import FeedUnavailable, RegistryError
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.feed import Burst, Feed, Following, Place

@@ -10,8 +10,8 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.query_api.compared import Compared, compared
-from services.query_api.directions import HIGHER_IS_BETTER, LOWER_IS_BETTER, Directions
+from services.query_api.comparison.compared import Compared, compared
+from services.query_api.comparison.directions import HIGHER_IS_BETTER, LOWER_IS_BETTER, Directions
 from services.query_api.gate import ReadGate, docs
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand

@@ -8,16 +8,16 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.query_api import by_downloads
 from services.query_api.as_of import AS_OF, Views
 from services.query_api.cursors import CURSOR, Cursors
-from services.query_api.filters import FILTERS, filters_of
 from services.query_api.gate import ReadGate, docs
+from services.query_api.lists import by_downloads
+from services.query_api.lists.filters import FILTERS, filters_of
+from services.query_api.lists.ordering import DOWNLOADS, ORDER, SORT, ordering_of
+from services.query_api.lists.searching import Q, search_query, words_asked
+from services.query_api.lists.selection import Query, Slice, model_query, paged
 from services.query_api.lookups import download_counts
-from services.query_api.ordering import DOWNLOADS, ORDER, SORT, ordering_of
 from services.query_api.rendering import row
-from services.query_api.searching import Q, search_query, words_asked
-from services.query_api.selection import Query, Slice, model_query, paged
 from services.query_api.tenancy import names_of
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.http.conditional import conditional_json

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.query_api.filter_language import MOST_CHARACTERS, Compiled, compiled
+from services.query_api.lists.filter_language import MOST_CHARACTERS, Compiled, compiled
 from services.query_api.tenancy import named
 from tensorfleet.access.principal import NamePrefix
 from tensorfleet.domain import limits

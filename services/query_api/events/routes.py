@@ -8,9 +8,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.query_api.event_places import Places, no_such_place
-from services.query_api.event_rendering import EVENT_TYPES, Wanted
-from services.query_api.event_streams import EventStreams
+from services.query_api.events.places import Places, no_such_place
+from services.query_api.events.rendering import EVENT_TYPES, Wanted
+from services.query_api.events.streams import EventStreams
 from services.query_api.gate import ReadGate, docs
 from services.query_api.tenancy import names_of
 from tensorfleet.access.principal import NamePrefix, Principal

@@ -1,0 +1,1 @@
+"""Models and versions beside each other."""

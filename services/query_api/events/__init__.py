@@ -1,0 +1,1 @@
+"""The feed over HTTP: in pages and as a stream."""

@@ -1,0 +1,1 @@
+"""Numbers about models: statistics, rankings, downloads over time."""

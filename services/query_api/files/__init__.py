@@ -1,0 +1,1 @@
+"""Downloads: what is sent, what is kept back, what is counted."""

@@ -1,0 +1,1 @@
+"""What happened to models, and whether the log says so."""

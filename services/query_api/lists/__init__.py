@@ -1,0 +1,1 @@
+"""Lists of models: filtered, sorted, searched, in pages."""
