@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
@@ -26,6 +27,8 @@ from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.2
 _ANSWER_SECONDS: Final = 2.0
+_AT_ONCE: Final = 4
+"""Checkpoints to ask for. Each takes some writes that are to reach the disk, and the disk takes several as one."""
 _WORTH_OVERLAPPING: Final = 500
 """Records. After fewer, one commit is awaited before the next batch is read."""
 
@@ -189,8 +192,9 @@ class Projector:
     def _reload(self) -> bool:
         """Read on from where the checkpoints stand now. False if MongoDB does not tell."""
         try:
-            known = self._pipeline.checkpoints.items()
-            found = {key: self._pipeline.store.checkpoint(one.beginning) for key, one in known}
+            known = [one.beginning for one in self._pipeline.checkpoints.values()]
+            with ThreadPoolExecutor(_AT_ONCE, "reload") as pool:
+                found = {one.id: one for one in pool.map(self._pipeline.store.checkpoint, known)}
         except ReadModelsUnavailable:
             return False
         self._pipeline.checkpoints = found
@@ -222,7 +226,8 @@ class Projector:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._finish_commit()
-        found = [self._resume(one) for one in partitions]
+        with ThreadPoolExecutor(_AT_ONCE, "resume") as pool:
+            found = list(pool.map(self._resume, partitions))
         self._require_all_of(consumer, found)
         for one, checkpoint in zip(partitions, found, strict=True):
             self._pipeline.checkpoints[checkpoint.id] = checkpoint

@@ -132,6 +132,7 @@ class ProjectionStore:
             database, write_concern=WriteConcern("majority"), read_concern=ReadConcern("majority")
         )
         self._session = client.start_session()
+        self._session_id = self._session.session_id["id"]
 
     def prepare(self) -> None:
         """Create collections and indexes that are missing: a transaction should never have to."""
@@ -185,7 +186,7 @@ class ProjectionStore:
 
         So each leaves its session's id. One that lives, and has a transaction under way, meets CommitInterrupted.
         """
-        own = self._session.session_id["id"]
+        own = self._session_id
         before = self._db[WRITERS].find_one_and_update(
             {"_id": checkpoint_id}, {"$set": {"session": own}}, upsert=True, return_document=ReturnDocument.BEFORE
         )
