@@ -11,7 +11,8 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Final
 
 from tensorfleet.events.catalogue import Catalogue
@@ -90,9 +91,10 @@ class Lanes:
 
 
 def fill_lane(lane: Lane) -> Filled:
-    """In a process of its own."""
+    """In a process of its own, that ends when the one does which wants it done."""
     from tensorfleet.process import tune_interpreter  # brings the HTTP server along, which nothing else here needs
 
+    Thread(target=_end_with_parent, daemon=True).start()
     os.nice(_NICENESS)
     tune_interpreter()
     with open_generations(lane.mongodb_url, lane.home) as stores:
@@ -103,6 +105,14 @@ def fill_lane(lane: Lane) -> Filled:
             return Filled(one.records, one.dead_letters)
 
 
+def _end_with_parent() -> None:
+    """Also if that was killed: what it left half done is fenced off by the next, but takes processors until then."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _watch(
     working: list[Future[Filled]],
     one: Filling,
@@ -110,14 +120,15 @@ def _watch(
     stores: GenerationStores,
     progress: Progress,
 ) -> None:
-    """Until all have ended. Once one has failed, the others are fenced off. The checkpoints tell how far they are."""
+    """Until all have ended; the checkpoints tell how far they are. What one fails with ends all, and is raised."""
     behind, left = one.behind(targets), set(working)
     while left:
         done, left = wait(left, _LOOK_SECONDS, FIRST_EXCEPTION)
-        if any(ended.exception() for ended in done):
+        failed = next((error for ended in done if (error := ended.exception())), None)
+        if failed is not None:
             one.store.begin()
             wait(left)
-            return
+            raise failed
         reached = stores.checkpoints(one.store.database)
         still = sum(max(0, target.next_offset - reached[key].next_offset) for key, target in targets.items())
         progress.advance(behind - still)

@@ -79,7 +79,7 @@ def issue_each_kind(guarded: Guarded) -> None:
     expired_id, guarded.keys["expired"] = guarded.issue(roles=["admin"], expires_at=soon)
     for role in Role:
         _, guarded.keys[role] = guarded.issue(roles=[role])
-    _, guarded.keys[LIMITED] = guarded.issue(roles=["writer", "downloader"], model_prefix=OWN)
+    _, guarded.keys[LIMITED] = guarded.issue(roles=["writer", "downloader", "scanner"], model_prefix=OWN)
     revoked_id, guarded.keys["revoked"] = guarded.issue(roles=["admin"])
     assert guarded.ask(guarded.admin, "DELETE", f"/api/v1/keys/{revoked_id}").status_code == 200
     guarded.keys["unknown"] = "tfr_" + "0" * 16 + "_" + "A" * 43

@@ -23,7 +23,7 @@ def expected(entry: Entry, kind: str | None) -> str:
         return "open"
     if kind in (None, "unknown", "malformed", "revoked", "expired"):
         return "401"
-    roles = held([Role.WRITER, Role.DOWNLOADER]) if kind == LIMITED else held([Role(kind)])
+    roles = held([Role.WRITER, Role.DOWNLOADER, Role.SCANNER]) if kind == LIMITED else held([Role(kind)])
     if entry.role not in roles or (kind == LIMITED and entry.limited is Limited.REFUSED):
         return "403"
     return "in"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -293,7 +294,7 @@ def test_without_mongodb_a_read_is_a_503_that_says_when_to_retry(mongodb_url: st
             super().__init__(LiveGeneration(client, "none"))
 
     with world(mongodb_url, reads=Nowhere()) as registry:
-        for path in (MODELS, f"{SEARCH}?q=x", f"{MODELS}/{'a' * 24}", "/api/v1/statistics"):
-            answer = registry.get(path)
+        paths = (MODELS, f"{SEARCH}?q=x", f"{MODELS}/{'a' * 24}", "/api/v1/statistics")
+        for answer in ThreadPoolExecutor(len(paths)).map(registry.get, paths):
             assert (answer.status, answer.headers["retry-after"]) == (503, "2")
             assert answer.json["code"] == "read-models-unavailable"

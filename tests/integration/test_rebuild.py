@@ -178,7 +178,7 @@ def test_a_lease_that_was_taken_over_switches_nothing(world: RegistryWorld) -> N
 def test_a_rebuild_that_was_killed_changed_nothing_and_can_be_repeated(
     world: RegistryWorld, command: CommandLine
 ) -> None:
-    world.write(20_000)
+    world.write(5_000)
     before = world.content(world.home)
     for _ in range(2):
         kill_while_filling(world)
