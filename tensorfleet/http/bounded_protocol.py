@@ -18,7 +18,7 @@ HEADERS: Final = 100
 HEAD_SECONDS: Final = 5.0
 """From the connection, or the first byte of a later request, to the end of the head."""
 REST_SECONDS: Final = 10.0
-"""For the rest of a body whose request is answered already."""
+"""For the rest of a body whose request is answered already; and to take the rest of the last answer."""
 TAKE_SECONDS: Final = 60.0
 """For a client to take anything at all of what is sent."""
 LINGER_SECONDS: Final = 1.0
@@ -111,7 +111,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif answering:
             self._head_since = None if self._head_since is None else now
-        elif self._receiving:
+        elif self._receiving or self.transport.is_closing():
             self._rest_since = now if self._rest_since is None else self._rest_since
             if now - self._rest_since >= REST_SECONDS:
                 self.transport.abort()
@@ -130,7 +130,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: RegistryError) -> None:
         """Answer without the app, and read no more; if an answer is under way, nothing can be said."""
-        if self.cycle is not None and not self.cycle.response_complete:
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering or self.transport.is_closing():
             self.transport.abort()
             return
         self._refused_at = self.loop.time()

@@ -63,12 +63,15 @@ class Connections:
     async def run(self) -> None:
         """Look at all of them every second: that costs less than a timer for each.
 
-        A look that comes late, because the loop was busy, is left out: what clients sent meanwhile is not read yet.
+        One that comes late, because the loop was busy, is left out, for what clients sent meanwhile is not read yet;
+        not two in a row, for then clients may be what keeps it busy.
         """
         now = asyncio.get_running_loop().time
+        late = False
         while True:
             before = now()
             await asyncio.sleep(LOOK_SECONDS)
-            if now() - before < 2 * LOOK_SECONDS:
+            late = not late and now() - before >= 2 * LOOK_SECONDS
+            if not late:
                 for one in list(self._open):
                     one.look(now())

@@ -150,7 +150,7 @@ class _Guarded:
         try:
             principal = self._guard.authenticator.authenticate(_credential(scope), time.time_ns() // 1000)
         except Denied as denied:
-            self._count(scope, NOBODY, Metered.REQUEST, standings)
+            self._count(scope, NOBODY, Metered.REQUEST, standings, denied)
             unknown = Unauthenticated(_DETAILS.get(denied.reason, "This key does not count."))
             self._record(scope, denied.reason, unknown, denied.actor, denied.key_id)
             raise unknown from None
@@ -165,14 +165,23 @@ class _Guarded:
             raise refusal
         return principal
 
-    def _count(self, scope: Scope, principal: Principal, metered: Metered, standings: list[Standing]) -> None:
+    def _count(
+        self,
+        scope: Scope,
+        principal: Principal,
+        metered: Metered,
+        standings: list[Standing],
+        denied: Denied | None = None,
+    ) -> None:
+        """TooManyRequests; on record is why the request was `denied` anyway, if it was."""
         if self._limits is None:
             return
         standings.extend(self._limits.take(scope, principal, metered))
         try:
             refuse_too_many(standings)
         except TooManyRequests as refusal:
-            self._record(scope, Reason.TOO_MANY, refusal, principal.actor, principal.key_id)
+            one = denied or Denied(Reason.TOO_MANY, principal.actor, principal.key_id)
+            self._record(scope, one.reason, refusal, one.actor, one.key_id)
             raise
 
     async def _watched(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:

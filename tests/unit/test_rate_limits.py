@@ -97,8 +97,9 @@ def test_with_authentication_on_an_address_without_a_key_has_100_requests_an_hou
     for path in ("/metrics", READS):
         assert is_refusal(client.get(path), 100, 3600)
     assert [(one.reason, one.status, one.address) for one in world.log[-2:]] == [
-        ("too-many-requests", 429, "192.0.2.1")
-    ] * 2
+        ("too-many-requests", 429, "192.0.2.1"),
+        ("no-key", 429, "192.0.2.1"),
+    ]
     called = world.called
     assert statuses(client, READS, 120, "a") == [200] * 120
     assert "RateLimit" not in client.get(READS, headers={"X-API-Key": "a"}).headers
