@@ -63,6 +63,6 @@ class LimitSettings(BaseSettings):
     key_rate_limit: RateText = OFF
     download_rate_limit: RateText = None
     max_connections: int = Field(default=4096, ge=1)
-    max_connections_per_address: int = Field(default=1000, ge=1)
+    max_connections_per_address: int = Field(default=2000, ge=1)
     max_uploads: int = Field(default=32, ge=1)
     trusted_proxies: Networks = ()

@@ -115,7 +115,7 @@ async def serve(
     `on_ending` is called on the signal or the error, while requests under way still run.
     """
     proxies = TrustedProxies(settings.trusted_proxies)
-    most = _with_room_for(settings.max_connections)
+    most = room_for(settings.max_connections)
     connections = Connections(most, settings.max_connections_per_address, proxies)
     lifeline.spawn(connections.run())
     server = _Server(
@@ -146,7 +146,7 @@ async def serve(
     serving.result()
 
 
-def _with_room_for(connections: int) -> int:
+def room_for(connections: int) -> int:
     """Let the process open that many sockets, and files besides; fewer connections if the system forbids it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _OTHER_FILES

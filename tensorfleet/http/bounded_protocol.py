@@ -30,6 +30,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(**given)
         self._open = connections
         self._head_since: float | None = None
+        self._silent = True
         self._head_bytes = 0
         self._barren_bytes = 0
         """Taken by the parser since it last made something of them."""
@@ -57,6 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused_at is not None:
             return
+        self._silent = False
         if self._head_since is None and not self._receiving:
             self._head_since = self.loop.time()
         self._barren_bytes += len(data)
@@ -116,6 +118,9 @@ class BoundedProtocol(HttpToolsProtocol):
             if now - self._rest_since >= REST_SECONDS:
                 self.transport.abort()
         elif self._head_since is not None and now - self._head_since >= HEAD_SECONDS:
+            if self._silent:  # an answer would be taken for that to a request which is just on its way
+                self.transport.close()
+                return
             self._refuse(TooSlow(f"The head of the request did not come within {HEAD_SECONDS:g} s."))
 
     def _count(self, size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Coroutine
 from typing import Any
 
@@ -11,6 +12,7 @@ import uvloop
 
 from tensorfleet.http import bounded_protocol, connections
 from tensorfleet.http import json as body_reading
+from tensorfleet.process import room_for
 from tests.unit.bounded_server import Client, Server, running
 
 GET = "GET /api/v1/models HTTP/1.1\nHost: a\n"
@@ -88,7 +90,7 @@ def test_whoever_keeps_the_server_waiting_is_given_up_and_others_are_served(quic
             }
             outcomes = dict(zip(kinds, await asyncio.gather(*kinds.values()), strict=True))
             assert outcomes == {
-                "nothing": "too-slow",
+                "nothing": "closed",
                 "a head that drips": "too-slow",
                 "empty lines": "too-slow",
                 "the head of a second request": "too-slow",
@@ -204,3 +206,18 @@ def test_x_forwarded_for_counts_from_trusted_proxies_alone() -> None:
                 assert await address(server, "127.0.0.9", forwarded) == found, forwarded
 
     in_loop(test())
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised_to", "most"),
+    [(1024, 20_000, 4608, 4096), (20_000, 20_000, None, 4096), (256, 2048, 2048, 1536), (1024, -1, 4608, 4096)],
+)
+def test_the_process_makes_room_for_its_connections_or_takes_fewer(
+    soft: int, hard: int, raised_to: int | None, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """-1 is a limit that there is not."""
+    set_to: list[int] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits[0]))
+    assert room_for(4096) == most
+    assert set_to == ([] if raised_to is None else [raised_to])
