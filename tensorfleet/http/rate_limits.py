@@ -23,7 +23,7 @@ from tensorfleet.http.routes_table import Metered
 from tensorfleet.limit_settings import LimitSettings, Rate
 
 KEPT: Final = 20_000
-"""Clients whose buckets are kept, of each kind; about 8 MB."""
+"""Clients whose buckets are kept, of each kind; about 6 MB."""
 ANONYMOUS_RATE: Final = Rate(100, 3600)
 DOWNLOAD_RATE: Final = Rate(10, 60)
 
