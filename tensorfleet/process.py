@@ -6,21 +6,28 @@ import asyncio
 import gc
 import json
 import logging
+import resource
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from tensorfleet.domain.errors import Fatal
+from tensorfleet.http.addresses import ClientAddress, TrustedProxies
+from tensorfleet.http.bounded_protocol import BoundedProtocol
+from tensorfleet.http.connections import MOST_REFUSED, Connections
 from tensorfleet.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 Form = TypeVar("Form", bound=Settings)
+_OTHER_FILES: Final = MOST_REFUSED + 256
+"""Connections that are being refused, and those to the servers."""
 
 
 class Halt:
@@ -107,9 +114,13 @@ async def serve(
 
     `on_ending` is called on the signal or the error, while requests under way still run.
     """
+    proxies = TrustedProxies(settings.trusted_proxies)
+    most = room_for(settings.max_connections)
+    connections = Connections(most, settings.max_connections_per_address, proxies)
+    lifeline.spawn(connections.run())
     server = _Server(
         uvicorn.Config(
-            app,
+            ClientAddress(app, proxies),
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -117,7 +128,9 @@ async def serve(
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=8,
-            h11_max_incomplete_event_size=64 * 1024,
+            http=cast(type[asyncio.Protocol], partial(BoundedProtocol, connections)),
+            ws="none",
+            proxy_headers=False,  # uvicorn would believe 127.0.0.1, and take what is no address for one
         ),
         on_ending,
     )
@@ -131,6 +144,18 @@ async def serve(
         failing.result()
     failing.cancel()
     serving.result()
+
+
+def room_for(connections: int) -> int:
+    """Let the process open that many sockets, and files besides; fewer connections if the system forbids it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        _LOG.warning("MAX_CONNECTIONS is %d, but the limit of open files is %d", connections, hard)
+    return max(1, min(connections, allowed - _OTHER_FILES))
 
 
 def run(main: Callable[[Form], Coroutine[Any, Any, None]], load: Callable[[], Form]) -> None:
@@ -171,7 +196,7 @@ def configure_logging(settings: Settings) -> None:
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(_JsonFormatter() if settings.log_format == "json" else text)
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    logging.getLogger("uvicorn.error").setLevel("WARNING")
+    logging.getLogger("uvicorn.error").setLevel("ERROR")  # its warnings are one for each bad request that comes
     logging.getLogger("httpx").setLevel("WARNING")
 
 

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tensorfleet.access_settings import AccessSettings, refuse_default
 from tensorfleet.domain.errors import SettingsInvalid
+from tensorfleet.limit_settings import LimitSettings
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _KAFKA_OWN = {"KAFKA_BOOTSTRAP_SERVERS"}
@@ -72,7 +73,7 @@ class ReadModelSettings(BaseSettings):
     mongodb_db: str = "tensorfleet"
 
 
-class Settings(LogSettings, BlobSettings, ReadModelSettings, AccessSettings):
+class Settings(LogSettings, BlobSettings, ReadModelSettings, AccessSettings, LimitSettings):
     """Sizes are in bytes (powers of ten), times in seconds."""
 
     _known_by_all = field_validator("minio_secret_key")(refuse_default)

@@ -28,7 +28,6 @@ from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.kafka.follower import Burst
 from tensorfleet.kafka.records import EndOfPartition
 
-MOST_QUEUED = 10_000
 _OWNER_POLL_SECONDS = 0.05
 
 
@@ -194,8 +193,6 @@ class CommandBus:
             await asyncio.sleep(_OWNER_POLL_SECONDS)
 
     async def _here(self, partition: Partition, submission: Submission, deadline: float) -> Receipt:
-        if partition.queued >= MOST_QUEUED:
-            raise LogUnavailable("Too many commands wait for this partition.")
         partition.submit(submission)
         try:
             async with asyncio.timeout_at(deadline):

@@ -25,6 +25,7 @@ from tensorfleet.events.fold import Judged, LogFold
 
 _LOG = logging.getLogger(__name__)
 MOST_IN_BATCH: Final = 500
+MOST_QUEUED: Final = 10_000
 _READ_BACK_SECONDS: Final = 5.0
 _CLAIM_AGAIN_SECONDS: Final = (0.05, 0.25)
 _VOID: Final = {Verdict.STALE, Verdict.GAP, Verdict.REPEAT, Verdict.CHAIN}
@@ -150,9 +151,15 @@ class Partition:
                 one.done.set_exception(error)
 
     def submit(self, submission: Submission) -> None:
-        """Take a command; its `done` is settled in time. NotTheOwner if we neither own the partition nor try to."""
+        """Take a command; its `done` is settled in time.
+
+        NotTheOwner if we neither own the partition nor try to. LogUnavailable if MOST_QUEUED are waiting, whether they
+        came from clients or from other instances.
+        """
         if self.state is State.FOLLOWING and not self._licensed:
             raise NotTheOwner(self.elsewhere)
+        if self.queued >= MOST_QUEUED:
+            raise LogUnavailable("Too many commands wait for this partition.")
         self._queue.append(submission)
         self._pump()
 

@@ -33,6 +33,7 @@ from tensorfleet.events.codec import Codec
 from tensorfleet.events.fold import LogFold
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
+from tensorfleet.http.upload_slots import UploadSlots
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.follower import Follower
 from tensorfleet.kafka.log_snapshots import LogSnapshots, SnapshotStore
@@ -154,7 +155,8 @@ async def command_side(
     if settings.blob_scrub_bytes_per_second is not None:
         lifeline.spawn(scrub.go_round(settings.blob_scrub_bytes_per_second))
     try:
-        routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size)
+        slots = UploadSlots(settings.max_uploads)
+        routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size, slots)
         internal = forwarding_routes(partitions, token)
         yield CommandSide(bus, (*routers, artifact_routes(http), dead_letter_routes(http), internal), membership, halt)
     finally:

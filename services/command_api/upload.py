@@ -16,9 +16,12 @@ from tensorfleet.blobs.filenames import format_of, safe_filename
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain.errors import InvalidCommand, TooLarge, UnsupportedMediaType
 from tensorfleet.domain.events import BlobFile
+from tensorfleet.http.guard import principal_of
 from tensorfleet.http.json import chunks_of
 from tensorfleet.http.multipart import file_part
 from tensorfleet.http.openapi import upload_docs
+from tensorfleet.http.rate_limits import client_of
+from tensorfleet.http.upload_slots import UploadSlots
 
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 
@@ -29,7 +32,7 @@ class Incoming:
     chunks: AsyncIterator[bytes]
 
 
-def upload_routes(http: CommandHttp, blobs: BlobStore, max_file_bytes: int) -> APIRouter:
+def upload_routes(http: CommandHttp, blobs: BlobStore, max_file_bytes: int, slots: UploadSlots) -> APIRouter:
     router = APIRouter(prefix="/api/v1/models", tags=["commands"])
 
     @router.post("/{model_id}/upload", status_code=201, **upload_docs())
@@ -38,10 +41,11 @@ def upload_routes(http: CommandHttp, blobs: BlobStore, max_file_bytes: int) -> A
         expected = _expected_checksum(request)
         _refuse_declared_size(request, max_file_bytes)
         name = await http.operations.check_upload(model_id, version, caller_of(request, b""))
-        incoming = await _incoming(request)
-        filename = safe_filename(incoming.filename or "") or safe_filename(f"{name or 'model'}.bin") or "model.bin"
-        renew = http.operations.is_marked_corrupt(model_id, version)
-        stored = await blobs.put(incoming.chunks, expected_checksum=expected, max_bytes=max_file_bytes, renew=renew)
+        with slots.one(client_of(request.scope, principal_of(request))):
+            incoming = await _incoming(request)
+            filename = safe_filename(incoming.filename or "") or safe_filename(f"{name or 'model'}.bin") or "model.bin"
+            renew = http.operations.is_marked_corrupt(model_id, version)
+            stored = await blobs.put(incoming.chunks, expected_checksum=expected, max_bytes=max_file_bytes, renew=renew)
         file = BlobFile(stored.size_bytes, stored.checksum, format_of(filename), filename)
         caller = caller_of(request, hashlib.sha256(f"{stored.checksum}/{filename}".encode()).digest())
         return await http.respond(request, http.operations.attach_file(model_id, version, file, caller, renewed=renew))

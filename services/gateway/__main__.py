@@ -114,6 +114,7 @@ async def main(settings: QuerySettings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
             guard=access.guard,
+            limits=access.limits,
             innermost=queries.keeping_answers(StandingReader(live), settings.kept_answers),
         )
 

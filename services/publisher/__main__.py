@@ -71,6 +71,7 @@ async def main(settings: Settings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
             guard=access.guard,
+            limits=access.limits,
         )
         await serve(app, settings, lifeline)
 

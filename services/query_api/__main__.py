@@ -88,6 +88,7 @@ async def main(settings: QuerySettings) -> None:
             cors_origins=settings.cors_origins,
             on_unexpected=lifeline.fail,
             guard=access.guard,
+            limits=access.limits,
             innermost=routes.keeping_answers(StandingReader(live), settings.kept_answers),
         )
         await serve(app, settings, lifeline, events.streams.end)

@@ -26,14 +26,18 @@ RegistryError
 │   └── KeyNotFound
 ├── Unauthenticated           no key, or none that counts
 ├── Forbidden                 the key may not do this
+├── TooManyRequests           of one key or address; `retry_after_seconds` says how long it takes
 ├── Malformed                 what was sent can't be read at all
 │   └── UnsupportedMediaType
+├── TooSlow                   the sender of a request takes too long over it
 ├── TooLarge
+│   └── HeadersTooLarge
 ├── KeyReused                 an idempotency key came back with another request
 ├── ChecksumMismatch
 ├── ArtifactQuarantined       a verdict keeps the file from being downloaded
 ├── PositionNotReached        a read asked for a position that the projection does not contain in time
 ├── DependencyUnavailable     a server that the request needs does not answer; retry later
+│   ├── TooBusy              as much is under way as this process takes on
 │   ├── LogUnavailable
 │   ├── FeedUnavailable      the public feed can't be read
 │   ├── LogHalted            the log was lost; nothing is written until an operator has mended it
@@ -278,6 +282,18 @@ class Forbidden(RegistryError):
     code = "forbidden"
 
 
+class TooManyRequests(RegistryError):
+    code = "too-many-requests"
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooSlow(RegistryError):
+    code = "too-slow"
+
+
 class Malformed(RegistryError):
     code = "malformed"
 
@@ -288,6 +304,10 @@ class UnsupportedMediaType(Malformed):
 
 class TooLarge(RegistryError):
     code = "too-large"
+
+
+class HeadersTooLarge(TooLarge):
+    code = "headers-too-large"
 
 
 class KeyReused(RegistryError):
@@ -316,6 +336,10 @@ class PositionNotReached(RegistryError):
 class DependencyUnavailable(RegistryError):
     code = "dependency-unavailable"
     retry_after_seconds = 2
+
+
+class TooBusy(DependencyUnavailable):
+    code = "too-busy"
 
 
 class LogUnavailable(DependencyUnavailable):

@@ -21,6 +21,7 @@ from tensorfleet.events.topics import Topics
 from tensorfleet.http.denial_routes import AccessReads, Found, denial_routes
 from tensorfleet.http.guard import Guard
 from tensorfleet.http.key_routes import KeyLog, issuing_routes, key_list_routes
+from tensorfleet.http.rate_limits import RateLimits
 from tensorfleet.http.routes_table import Public
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.access import AuditTopic, KeyTopic
@@ -63,6 +64,7 @@ class AccessSide:
     """`guard` is None, and `table` empty, while authentication is off."""
 
     guard: Guard | None
+    limits: RateLimits
     table: KeyTable
     log: KeyLog
     reads: AccessReads
@@ -85,9 +87,10 @@ async def access_side(
     """Know every key before the first request; put on record, at the end, what was counted until then."""
     for one in settings.warnings:
         _LOG.warning("%s", one)
+    limits = RateLimits(settings, by_default=settings.enable_auth)
     if not settings.enable_auth:
         off = AuthenticationOff()
-        yield AccessSide(None, KeyTable(b"", lambda use: None), off, off)
+        yield AccessSide(None, limits, KeyTable(b"", lambda use: None), off, off)
         return
     if settings.admin_api_key is None:
         raise SettingsInvalid("ENABLE_AUTH is true and ADMIN_API_KEY is missing.")
@@ -110,7 +113,7 @@ async def access_side(
         public = {Public.DOCS: settings.public_docs, Public.METRICS: settings.public_metrics}
         opened = frozenset(name for name, is_open in public.items() if is_open)
         guard = Guard(Authentication(table, token), tally, opened)
-        yield AccessSide(guard, table, topic, KafkaAccessReads(settings.kafka, topics, client_id, codec))
+        yield AccessSide(guard, limits, table, topic, KafkaAccessReads(settings.kafka, topics, client_id, codec))
 
 
 async def _token_check(settings: Settings, lifeline: Lifeline) -> Callable[[str, int], Principal] | None:

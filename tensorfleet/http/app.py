@@ -16,6 +16,7 @@ from tensorfleet.http.guard import Guard, protect
 from tensorfleet.http.metrics import Metrics, RequestMetrics
 from tensorfleet.http.openapi_document import complete_document
 from tensorfleet.http.problem_pages import problem_pages
+from tensorfleet.http.rate_limits import RateLimits
 
 Innermost = Callable[[BaseRoute, ASGIApp], ASGIApp]
 """From a route and what it calls to what it calls instead."""
@@ -30,12 +31,14 @@ def make_app(
     cors_origins: str,
     on_unexpected: Callable[[BaseException], None],
     guard: Guard | None = None,
+    limits: RateLimits | None = None,
     innermost: Innermost | None = None,
 ) -> FastAPI:
     """`cors_origins`: separated by commas, none allows none. `on_unexpected` is given every error that is no answer.
 
-    `guard` None: everyone may do everything. LookupError for a route that is not in the table of routes. `innermost`
-    may put something around what a route calls; it stands within the guard, and is asked for nobody who is refused.
+    `guard` None: everyone may do everything; `limits` None: as often as they like. LookupError for a route that is not
+    in the table of routes. `innermost` may put something around what a route calls; it stands within the guard, and is
+    asked for nobody who is refused.
     """
     app = FastAPI(title=title, version="1.0.0", description=_ABOUT, redirect_slashes=False)
     problems.install(app, on_unexpected)
@@ -47,8 +50,8 @@ def make_app(
     for route in app.router.routes:
         if innermost is not None and isinstance(route, Route):
             route.app = innermost(route, route.app)
-    protect(app, guard)
-    complete_document(app, guarded=guard is not None)
+    protect(app, guard, limits)
+    complete_document(app, guarded=guard is not None, limited=limits is not None)
     app.add_middleware(Finishing)
     app.add_middleware(RequestMetrics, metrics=metrics)
     if cors_origins:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -20,9 +20,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tensorfleet.access.audit import Access
 from tensorfleet.access.denials import Denied, Reason
 from tensorfleet.access.principal import EVERYONE, NOBODY, Principal
-from tensorfleet.domain.errors import Forbidden, RegistryError, Unauthenticated
+from tensorfleet.domain.errors import Forbidden, RegistryError, TooManyRequests, Unauthenticated
+from tensorfleet.http.addresses import address_of
 from tensorfleet.http.problems import problem_members, problem_response, status_of
-from tensorfleet.http.routes_table import Entry, Limited, Public, entry_for
+from tensorfleet.http.rate_limits import RateLimits, Standing, announcing, refuse_too_many
+from tensorfleet.http.routes_table import Entry, Limited, Metered, Public, entry_for
 
 API_KEY_HEADER: Final = "x-api-key"
 MOST_CREDENTIAL: Final = 8 * 1024
@@ -55,6 +57,9 @@ class Guard:
     log: AccessLog
     public: frozenset[Public]
 
+    def lets_all(self, entry: Entry) -> bool:
+        return entry.role is None or entry.public in self.public
+
 
 def principal_of(request: Request) -> Principal:
     """Who asks; EVERYONE while authentication is off."""
@@ -67,14 +72,19 @@ def note_foreign_model(request: Request) -> None:
     request.scope[_DENIED] = Reason.FOREIGN
 
 
-def protect(app: FastAPI, guard: Guard | None) -> None:
-    """Give every route its entry of the table; LookupError for a route that has none. `guard` None: let all pass."""
+def protect(app: FastAPI, guard: Guard | None, limits: RateLimits | None) -> None:
+    """Give every route its entry of the table; LookupError for a route that has none.
+
+    `guard` None: everyone may do everything, as often as `limits` allows an address to.
+    """
     for route in app.router.routes:
         if not isinstance(route, Route):
             raise LookupError(f"{route!r} is no single route, so it can't be guarded")
         entries = {method: _entry(method, route.path) for method in route.methods or ()}
         if guard is not None:
-            route.app = _Guarded(route.app, route.path, entries, guard)
+            route.app = _Guarded(route.app, route.path, entries, guard, limits)
+        elif limits is not None:
+            route.app = _Counted(route.app, entries, limits)
 
 
 def _entry(method: str, path: str) -> Entry:
@@ -84,39 +94,67 @@ def _entry(method: str, path: str) -> Entry:
     return found
 
 
+class _Counted:
+    """A route while authentication is off."""
+
+    def __init__(self, app: ASGIApp, entries: dict[str, Entry], limits: RateLimits) -> None:
+        self._app = app
+        self._entries = entries
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        standings = self._limits.take(scope, EVERYONE, self._entries[scope["method"]].metered)
+        answer = announcing(standings, send)
+        try:
+            refuse_too_many(standings)
+        except TooManyRequests as error:
+            await problem_response(problem_members(error))(scope, receive, answer)
+            return
+        await self._app(scope, receive, answer)
+
+
 class _Guarded:
-    def __init__(self, app: ASGIApp, path: str, entries: dict[str, Entry], guard: Guard) -> None:
+    def __init__(
+        self, app: ASGIApp, path: str, entries: dict[str, Entry], guard: Guard, limits: RateLimits | None
+    ) -> None:
         self._app = app
         self._path = path
         self._entries = entries
         self._guard = guard
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
         entry = self._entries[method]
-        if entry.role is None or entry.public in self._guard.public:
-            scope[_PRINCIPAL] = NOBODY
-            await self._app(scope, receive, send)
-            return
+        standings: list[Standing] = []
         try:
-            principal = self._admitted(scope, entry)
+            principal = self._admitted(scope, entry, standings)
         except RegistryError as error:
-            await problem_response(problem_members(error))(scope, receive, send)
+            await problem_response(problem_members(error))(scope, receive, announcing(standings, send))
             return
         scope[_PRINCIPAL] = principal
-        if method in _READING and principal.names is None:
-            await self._app(scope, receive, send)
+        answer = announcing(standings, send)
+        if principal is NOBODY or (method in _READING and principal.names is None):
+            await self._app(scope, receive, answer)
         else:
-            await self._watched(principal, scope, receive, send)
+            await self._watched(principal, scope, receive, answer)
 
-    def _admitted(self, scope: Scope, entry: Entry) -> Principal:
-        """Unauthenticated, Forbidden; each is put on record."""
+    def _admitted(self, scope: Scope, entry: Entry, standings: list[Standing]) -> Principal:
+        """Unauthenticated, Forbidden, TooManyRequests; each is put on record. `standings` gets what was counted.
+
+        A key that counts is never held up by others that do not, from whatever address they come.
+        """
+        if self._guard.lets_all(entry):
+            self._count(scope, NOBODY, entry.metered, standings)
+            return NOBODY
         try:
             principal = self._guard.authenticator.authenticate(_credential(scope), time.time_ns() // 1000)
         except Denied as denied:
+            self._count(scope, NOBODY, Metered.REQUEST, standings, denied)
             unknown = Unauthenticated(_DETAILS.get(denied.reason, "This key does not count."))
             self._record(scope, denied.reason, unknown, denied.actor, denied.key_id)
             raise unknown from None
+        self._count(scope, principal, entry.metered, standings)
         if entry.role not in principal.roles:
             refusal = Forbidden(f"This takes a key with the role {entry.role}.")
             self._record(scope, Reason.ROLE, refusal, principal.actor, principal.key_id)
@@ -126,6 +164,25 @@ class _Guarded:
             self._record(scope, Reason.LIMITED, refusal, principal.actor, principal.key_id)
             raise refusal
         return principal
+
+    def _count(
+        self,
+        scope: Scope,
+        principal: Principal,
+        metered: Metered,
+        standings: list[Standing],
+        denied: Denied | None = None,
+    ) -> None:
+        """TooManyRequests; on record is why the request was `denied` anyway, if it was."""
+        if self._limits is None:
+            return
+        standings.extend(self._limits.take(scope, principal, metered))
+        try:
+            refuse_too_many(standings)
+        except TooManyRequests as refusal:
+            one = denied or Denied(Reason.TOO_MANY, principal.actor, principal.key_id)
+            self._record(scope, one.reason, refusal, one.actor, one.key_id)
+            raise
 
     async def _watched(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         """Put on record what is changed, and what is denied further inside."""
@@ -155,12 +212,6 @@ _DETAILS: Final = {
     Reason.REVOKED: "This key was revoked.",
 }
 """The last two are told only to those who hold the whole key."""
-
-
-def address_of(scope: Scope) -> str:
-    """Where the connection comes from, without the port."""
-    client: Any = scope.get("client")
-    return "" if client is None else str(client[0])
 
 
 def _credential(scope: Scope) -> str:

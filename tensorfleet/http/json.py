@@ -13,12 +13,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from tensorfleet.domain import limits
-from tensorfleet.domain.errors import InvalidCommand, Malformed, TooLarge, UnsupportedMediaType
+from tensorfleet.domain.errors import InvalidCommand, Malformed, TooLarge, TooSlow, UnsupportedMediaType
 
 Body = TypeVar("Body", bound=BaseModel)
 MAX_DEPTH = 64
-IDLE_SECONDS = 15.0
-"""How long a sender may pause within a body."""
+PATIENCE_SECONDS = 10.0
+"""How long a sender may keep us waiting within a body; each LEAST_RATE bytes win back a second of it."""
+LEAST_RATE = 1024
 
 
 def dumps(value: Any) -> bytes:
@@ -42,21 +43,28 @@ async def read_body(request: Request, most_bytes: int = limits.COMMAND_BODY_BYTE
     return bytes(body)
 
 
-async def chunks_of(request: Request, idle_seconds: float = IDLE_SECONDS) -> AsyncIterator[bytes]:
-    """The body as it comes. Malformed if the sender goes away, or sends nothing for too long."""
+async def chunks_of(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Malformed if the sender goes away, TooSlow if it pauses for long, or drips.
+
+    Only the time counts in which we wait for the sender, not that in which it waits for us.
+    """
+    now = asyncio.get_running_loop().time
     stream = request.stream()
-    try:
-        while True:
-            async with asyncio.timeout(idle_seconds):
+    patience = PATIENCE_SECONDS
+    while True:
+        asked = now()
+        try:
+            async with asyncio.timeout(max(0.0, patience)):
                 chunk = await anext(stream, None)
-            if chunk is None:
-                return
-            if chunk:
-                yield chunk
-    except ClientDisconnect:
-        raise Malformed("The connection ended before the body did.") from None
-    except TimeoutError:
-        raise Malformed(f"Nothing of the body came for {idle_seconds:g} s.") from None
+        except ClientDisconnect:
+            raise Malformed("The connection ended before the body did.") from None
+        except TimeoutError:
+            raise TooSlow(f"The body came more slowly than {LEAST_RATE} bytes a second.") from None
+        if chunk is None:
+            return
+        patience = min(PATIENCE_SECONDS, patience - (now() - asked) + len(chunk) / LEAST_RATE)
+        if chunk:
+            yield chunk
 
 
 async def read_command(request: Request, form: type[Body], *, empty_is: bytes = b"") -> tuple[Body, bytes]:

@@ -26,6 +26,15 @@ _PROBLEM = {
     "description": "A problem (RFC 9457)",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+TOO_MANY = {
+    **_PROBLEM,
+    "description": "Too many requests of this key or address; a problem (RFC 9457)",
+    "headers": {
+        "Retry-After": {"description": "Seconds", "schema": {"type": "integer"}},
+        "RateLimit": {"description": "What is left, and for how long", "schema": {"type": "string"}},
+        "RateLimit-Policy": {"description": "How many in how many seconds", "schema": {"type": "string"}},
+    },
+}
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tensorfleet.http.openapi import problems
-from tensorfleet.http.routes_table import Limited, entry_for
+from tensorfleet.http.openapi import TOO_MANY, problems
+from tensorfleet.http.routes_table import Limited, Metered, entry_for
 
 SCHEMES: Final = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key, as tfr_<id>_<secret>."},
@@ -17,18 +17,20 @@ _LIMITED: Final = {
 }
 
 
-def declare_access(document: dict[str, Any], *, guarded: bool) -> None:
-    """`guarded`: calls take a key. The roles are told in any case."""
+def declare_access(document: dict[str, Any], *, guarded: bool, limited: bool) -> None:
+    """`guarded`: calls take a key. `limited`: not as often as one likes. The roles are told in any case."""
     document["components"]["securitySchemes"] = SCHEMES
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            _declare(path, method, operation, guarded=guarded)
+            _declare(path, method, operation, guarded=guarded, limited=limited)
 
 
-def _declare(path: str, method: str, operation: dict[str, Any], *, guarded: bool) -> None:
+def _declare(path: str, method: str, operation: dict[str, Any], *, guarded: bool, limited: bool) -> None:
     # The document writes {name:path} as {name}.
     entry = entry_for(method.upper(), path) or entry_for(method.upper(), path.replace("{name}", "{name:path}"))
     assert entry is not None, path
+    if limited and entry.metered is not Metered.NOT:
+        operation["responses"]["429"] = TOO_MANY
     if entry.role is None:
         operation["security"] = []
         return

@@ -28,15 +28,15 @@ _TAGS: Final = {
 }
 
 
-def complete_document(app: FastAPI, *, guarded: bool) -> None:
-    """From now on `app.openapi()` gives the completed document. `guarded`: calls take a key."""
+def complete_document(app: FastAPI, *, guarded: bool, limited: bool) -> None:
+    """From now on `app.openapi()` gives the completed document. `guarded`: calls take a key; `limited`: not at will."""
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = made()
             _complete(document)
-            declare_access(document, guarded=guarded)
+            declare_access(document, guarded=guarded, limited=limited)
         assert app.openapi_schema is not None
         return app.openapi_schema
 

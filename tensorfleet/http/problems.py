@@ -25,7 +25,10 @@ STATUS_OF: Mapping[type[RegistryError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.UnsupportedMediaType: 415,
+    errors.TooManyRequests: 429,
     errors.Malformed: 400,
+    errors.TooSlow: 408,
+    errors.HeadersTooLarge: 431,
     errors.TooLarge: 413,
     errors.KeyReused: 422,
     errors.ChecksumMismatch: 422,
@@ -55,7 +58,7 @@ def problem_members(error: RegistryError) -> dict[str, Any]:
     model_id = getattr(error, "model_id", None)
     if model_id is not None:
         members["model_id"] = model_id
-    if isinstance(error, errors.DependencyUnavailable):
+    if isinstance(error, errors.DependencyUnavailable | errors.TooManyRequests):
         members["retry_after"] = error.retry_after_seconds
     return members
 

@@ -31,6 +31,15 @@ class Public(StrEnum):
     METRICS = "metrics"
 
 
+class Metered(StrEnum):
+    """Which limits of how often one may ask hold for a route."""
+
+    NOT = "not"
+    REQUEST = "request"
+    DOWNLOAD = "download"
+    """That of downloads too; HEAD is only a request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """`role` None: open to all."""
@@ -38,13 +47,15 @@ class Entry:
     role: Role | None
     limited: Limited
     public: Public | None = None
+    metered: Metered = Metered.REQUEST
 
 
 _OPEN: Final = Entry(None, Limited.ALIKE)
+_PROBED: Final = Entry(None, Limited.ALIKE, metered=Metered.NOT)
 _READ: Final = Entry(Role.READER, Limited.OWN)
 _READ_WHOLE: Final = Entry(Role.READER, Limited.REFUSED)
 _READ_ALIKE: Final = Entry(Role.READER, Limited.ALIKE)
-_DOWNLOAD: Final = Entry(Role.DOWNLOADER, Limited.OWN)
+_DOWNLOAD: Final = Entry(Role.DOWNLOADER, Limited.OWN, metered=Metered.DOWNLOAD)
 _WRITE: Final = Entry(Role.WRITER, Limited.OWN)
 _SCAN: Final = Entry(Role.SCANNER, Limited.OWN)
 _ADMIN: Final = Entry(Role.ADMIN, Limited.REFUSED)
@@ -103,9 +114,9 @@ ROUTES: Final[Mapping[str, Entry]] = {
     "GET /mode": _READ_ALIKE,
     "GET /health": _READ_WHOLE,
     "GET /health/detailed": _READ_WHOLE,
-    # Whoever starts and stops processes has no key: these two tell no more than yes or no.
-    "GET /health/live": _OPEN,
-    "GET /health/ready": _OPEN,
+    # Whoever starts and stops processes has no key, and asks often: these two tell no more than yes or no.
+    "GET /health/live": _PROBED,
+    "GET /health/ready": _PROBED,
     "GET /metrics": _METRICS,
     "GET /docs": _DOCS,
     "GET /docs/oauth2-redirect": _DOCS,
@@ -113,7 +124,7 @@ ROUTES: Final[Mapping[str, Entry]] = {
     "GET /openapi.json": _DOCS,
     "GET /docs/problems": _OPEN,
     # Between instances, which know one another by a token that the route itself asks for.
-    "POST /internal/v1/commands": _OPEN,
+    "POST /internal/v1/commands": _PROBED,
 }
 
 

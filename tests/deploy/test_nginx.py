@@ -18,6 +18,11 @@ def test_bodies_stream_and_commands_are_sent_once(directive: str) -> None:
     assert directive in CONFIGURATION
 
 
+def test_clients_can_not_say_from_where_they_come() -> None:
+    """The services believe what the proxy says."""
+    assert "X-Forwarded-For $remote_addr;" in CONFIGURATION and "$proxy_add_x_forwarded_for" not in CONFIGURATION
+
+
 def test_reads_go_to_the_query_api_and_everything_else_to_the_command_api() -> None:
     """By method, under /api/v1/."""
     table = re.search(r"map \$request_method \$api \{(.*?)\}", CONFIGURATION, re.DOTALL)

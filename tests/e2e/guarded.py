@@ -102,6 +102,12 @@ def guarded_registry(stack: Servers, directory: Path) -> Iterator[Guarded]:
         "OIDC_JWKS": str(jwks),
         "OIDC_PREFIX_CLAIM": "models",
         "LOG_LEVEL": "DEBUG",
+        # Enough for the tests, which all come from one address, and visible in every answer.
+        "RATE_LIMIT": "100000/hour",
+        "KEY_RATE_LIMIT": "1000000/day",
+        "DOWNLOAD_RATE_LIMIT": "10000/min",
+        "MAX_UPLOADS": "4",
+        "TRUSTED_PROXIES": "127.0.0.1",
     }
     try:
         processes.start()

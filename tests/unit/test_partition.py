@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from services.command_api.memory import CommandMemory
-from services.command_api.partition import Partition, State
+from services.command_api.partition import MOST_QUEUED, Partition, State
 from services.command_api.submission import Submission
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
-from tensorfleet.domain.errors import CommandStillRunning, LogUnavailable, ModelNotFound, RegistryError
+from tensorfleet.domain.errors import CommandStillRunning, LogHalted, LogUnavailable, ModelNotFound, RegistryError
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed
 from tensorfleet.events.fold import LogFold
 from tests.builders import CODEC, MODEL_ID, NAME, envelope, registration
@@ -119,6 +119,19 @@ async def test_a_batch_of_which_every_append_fails_leads_to_one_claim_and_is_dec
     world.catch_up()
     assert all(one.done() for one in rest)
     assert [str(one.result().version) for one in rest] == [f"v1.{n}" for n in range(1, 301)]
+
+
+@in_loop
+async def test_what_waits_is_bounded_and_goes_on_when_there_is_room(world: World) -> None:
+    waiting = [world.submit(registration(), name=NAME)]
+    with pytest.raises(LogUnavailable, match="Too many"):
+        for _ in range(2 * MOST_QUEUED):
+            waiting.append(world.submit(c.UpdateModel(c.ModelFields(framework="x"))))
+    assert len(waiting) == world.partition.queued == MOST_QUEUED
+    world.read_one()
+    waiting.append(world.submit(c.CreateVersion()))
+    world.partition.halt(LogHalted("gone"))
+    assert all(isinstance(one.exception(), LogHalted) for one in waiting[1:])
 
 
 @in_loop
