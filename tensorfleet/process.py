@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import logging
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tensorfleet.domain.errors import Fatal
+from tensorfleet.log_lines import JsonLines, TextLines
 from tensorfleet.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -112,6 +111,8 @@ async def serve(
             app,
             host=settings.host,
             port=settings.port,
+            ssl_certfile=settings.tls_certificate_file,
+            ssl_keyfile=settings.tls_key_file,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -168,23 +169,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler()
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(_JsonFormatter() if settings.log_format == "json" else text)
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.getLogger("uvicorn.error").setLevel("WARNING")
     logging.getLogger("httpx").setLevel("WARNING")
-
-
-class _JsonFormatter(logging.Formatter):
-    """One JSON object a line: text from outside can't forge a second line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["error"] = "".join(traceback.format_exception(*record.exc_info))
-        return json.dumps(line)
