@@ -22,7 +22,7 @@ class _KeySettings(EnvironmentSettings):
     tensorfleet_api_key: SecretStr = SecretStr("")
 
 
-def _api_key(given: str) -> str:
+def api_key(given: str) -> str:
     """That of the command line, or what the environment has: the key, or the name of the file that holds it."""
     return given or load(_KeySettings).tensorfleet_api_key.get_secret_value()
 
@@ -30,8 +30,8 @@ def _api_key(given: str) -> str:
 ApiKeyOption = Annotated[
     str,
     typer.Option(
-        callback=_api_key,
-        help="A key, if the registry asks for one; better in TENSORFLEET_API_KEY, or in the file TENSORFLEET_API_KEY_FILE.",
+        callback=api_key,
+        help="A key, if the registry asks for one; better in TENSORFLEET_API_KEY or the file TENSORFLEET_API_KEY_FILE.",
         show_default=False,
     ),
 ]

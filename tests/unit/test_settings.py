@@ -9,6 +9,7 @@ import pytest
 
 from services.query_api.settings import QuerySettings
 from services.scanner.settings import ScannerSettings
+from tensorfleet.cli.command_api import api_key
 from tensorfleet.domain.errors import SettingsInvalid
 from tensorfleet.kafka import configuration
 from tensorfleet.settings import Settings, load
@@ -45,6 +46,19 @@ def secret_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, address in ADDRESSES.items():
         monkeypatch.setenv(name, address)
     return tmp_path
+
+
+def test_the_commands_take_a_key_from_the_same_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TENSORFLEET_API_KEY", raising=False)
+    assert api_key("") == ""
+    (tmp_path / "key").write_text(KEY)
+    monkeypatch.setenv("TENSORFLEET_API_KEY_FILE", str(tmp_path / "key"))
+    assert (api_key(""), api_key("of the command line")) == (KEY, "of the command line")
+    monkeypatch.setenv("TENSORFLEET_API_KEY", KEY)
+    with pytest.raises(SettingsInvalid, match="TENSORFLEET_API_KEY: Value error, is given twice"):
+        api_key("")
+    monkeypatch.delenv("TENSORFLEET_API_KEY_FILE")
+    assert api_key("") == KEY
 
 
 def complaint() -> str:
