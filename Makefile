@@ -7,7 +7,7 @@ MINUTES ?= 30
 INSTANCES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset test test-s3 lint bench faults mutants lock
+.PHONY: help install up down status logs reset test test-s3 lint bench faults mutants lock audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ LOCK = $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --no-emit-fin
 lock: $(STAMP) ## resolve the dependencies of pyproject.toml anew
 	$(LOCK) --output-file=requirements.txt pyproject.toml
 	$(LOCK) --constraint=requirements.txt --extra=dev --output-file=requirements-dev.txt pyproject.toml
+
+audit: $(STAMP) ## look the locked dependencies up among known weaknesses; needs the network
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.txt --requirement requirements-dev.txt
 
 # The stamp is newer than both locks when everything in them is installed.
 $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
