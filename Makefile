@@ -4,10 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 MINUTES ?= 30
+EXECUTIONS ?= 1000000
 INSTANCES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset test test-s3 lint bench faults mutants lock audit
+.PHONY: help install up down status logs reset test test-s3 lint bench faults mutants fuzz lock audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,9 @@ faults: $(STAMP) ## half an hour of faults under load; other lengths: make fault
 mutants: $(STAMP) ## plant bugs, one after the other, and show that a run of the fault suite finds each (half an hour)
 	@$(BIN)/python -m devstack install
 	tests/faults/mutants.sh
+
+fuzz: $(STAMP) ## a million hostile records for the decoder (a minute); other numbers: make fuzz EXECUTIONS=10000
+	$(BIN)/python -m tests.fuzz $(EXECUTIONS)
 
 LOCK = $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --no-emit-find-links --no-emit-index-url --strip-extras
 

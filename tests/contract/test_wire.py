@@ -22,6 +22,7 @@ from tensorfleet.events.envelope import OwnershipClaimed
 from tests.builders import CODEC, blob, envelope
 
 GOLDEN = Path(__file__).parent / "golden.json"
+CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
 MAPS: dict[str, Any] = {
     "hyperparameters": {"depth": 3, "rate": 0.1, "big": 2**63 - 1, "nested": {"a": [1, None, True]}},
     "metrics": {"accuracy": 0.9712, "n": -(2**63), "tiny": 5e-324},
@@ -202,6 +203,17 @@ HOSTILE = [
 def test_hostile_bytes_are_undecodable(value: bytes) -> None:
     with pytest.raises(Undecodable):
         CODEC.decode(value)
+
+
+@pytest.mark.parametrize("file", sorted(CORPUS.iterdir()), ids=lambda file: file.name)
+def test_what_fuzzing_begins_with_and_what_it_found_is_an_envelope_or_undecodable(file: Path) -> None:
+    """`make fuzz` goes on from here; a find of its is put beside them."""
+    try:
+        CODEC.decode(file.read_bytes())
+        good = True
+    except Undecodable:
+        good = False
+    assert good == (file.name in {type(event).__name__ for event in EVENTS})
 
 
 @pytest.mark.parametrize("depth", [64, 65, 600, 1020, 100_000])

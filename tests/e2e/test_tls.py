@@ -18,6 +18,7 @@ from tests.servers import Servers
 
 pytestmark = pytest.mark.timeout(180)
 FIRST, SECOND, SCANNER = "gateway", "gateway.second", "scanner"
+NAMES = (FIRST, SECOND, SCANNER, "projector", "publisher")
 MODELS = 12
 SECRETS = ("MINIO_SECRET_KEY", "MINIO_ACCESS_KEY", "MONGODB_URL", "ADMIN_API_KEY", "CURSOR_SECRET", "REGISTRY_API_KEY")
 
@@ -31,7 +32,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def secured(
     stack: Servers, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RegistryProcesses]:
-    processes = RegistryProcesses(stack, tmp_path_factory.mktemp("secured"), [FIRST, SECOND, SCANNER, "projector"])
+    processes = RegistryProcesses(stack, tmp_path_factory.mktemp("secured"), NAMES)
     mongodb = stack.mongodb_url.partition("//")[2].partition("/")[0]
     with (
         tls_front(stack.minio_endpoint, certificates.shown) as minio,
@@ -89,7 +90,7 @@ def test_clients_servers_instances_and_the_scanner_meet_by_tls(
             answer = http.post("/api/v1/models", json={"name": f"tls {number}", "algorithm": "svm"})
             assert answer.status_code == 201, answer.text
             model = f"/api/v1/models/{answer.json()['model_id']}"
-        assert http.post(f"{model}/upload", files={"file": ("m.bin", b"weights")}).status_code == 200
+        assert http.post(f"{model}/upload", files={"file": ("m.bin", b"weights")}).status_code == 201
         assert second.get(f"{model}/download", headers={"X-Registry-Min-Position": "0:0"}).content == b"weights"
 
         def scanned() -> bool:
