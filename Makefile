@@ -4,10 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 MINUTES ?= 30
+EXECUTIONS ?= 1000000
 INSTANCES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset test test-s3 lint bench faults mutants lock
+.PHONY: help install up down status logs reset test test-s3 lint bench faults mutants fuzz lock audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,11 +55,17 @@ mutants: $(STAMP) ## plant bugs, one after the other, and show that a run of the
 	@$(BIN)/python -m devstack install
 	tests/faults/mutants.sh
 
+fuzz: $(STAMP) ## a million hostile records for the decoder (a minute); other numbers: make fuzz EXECUTIONS=10000
+	$(BIN)/python -m tests.fuzz $(EXECUTIONS)
+
 LOCK = $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --no-emit-find-links --no-emit-index-url --strip-extras
 
 lock: $(STAMP) ## resolve the dependencies of pyproject.toml anew
 	$(LOCK) --output-file=requirements.txt pyproject.toml
 	$(LOCK) --constraint=requirements.txt --extra=dev --output-file=requirements-dev.txt pyproject.toml
+
+audit: $(STAMP) ## look the locked dependencies up among known weaknesses; needs the network
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.txt --requirement requirements-dev.txt
 
 # The stamp is newer than both locks when everything in them is installed.
 $(STAMP): requirements.txt requirements-dev.txt pyproject.toml

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tensorfleet.environment import EnvironmentSettings
 
 LEAST_CHARACTERS: Final = 32
 _FEWEST_DIFFERENT: Final = 10
@@ -14,10 +15,8 @@ DEFAULT_SECRETS: Final = frozenset({"tensorfleet-local-only", "minioadmin", "min
 HOW_TO: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
-class AccessSettings(BaseSettings):
+class AccessSettings(EnvironmentSettings):
     """`oidc_jwks` is a path or a URL. `oidc_prefix_claim` empty: tokens are not limited to model names."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
     enable_auth: bool = False
     admin_api_key: SecretStr | None = Field(default=None, validate_default=True)

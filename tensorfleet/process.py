@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import logging
 import resource
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +20,7 @@ from tensorfleet.domain.errors import Fatal
 from tensorfleet.http.addresses import ClientAddress, TrustedProxies
 from tensorfleet.http.bounded_protocol import BoundedProtocol
 from tensorfleet.http.connections import MOST_REFUSED, Connections
+from tensorfleet.log_lines import JsonLines, TextLines
 from tensorfleet.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -123,6 +122,8 @@ async def serve(
             ClientAddress(app, proxies),
             host=settings.host,
             port=settings.port,
+            ssl_certfile=settings.tls_certificate_file,
+            ssl_keyfile=settings.tls_key_file,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -193,23 +194,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler()
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(_JsonFormatter() if settings.log_format == "json" else text)
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.getLogger("uvicorn.error").setLevel("ERROR")  # its warnings are one for each bad request that comes
     logging.getLogger("httpx").setLevel("WARNING")
-
-
-class _JsonFormatter(logging.Formatter):
-    """One JSON object a line: text from outside can't forge a second line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["error"] = "".join(traceback.format_exception(*record.exc_info))
-        return json.dumps(line)

@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 import re
 import socket
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 
 from tensorfleet.access_settings import AccessSettings, refuse_default
 from tensorfleet.domain.errors import SettingsInvalid
+from tensorfleet.environment import EnvironmentSettings
 from tensorfleet.limit_settings import LimitSettings
+from tensorfleet.tls_settings import TlsSettings
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_KAFKA_OWN = {"KAFKA_BOOTSTRAP_SERVERS"}
+_KAFKA_SECRETS: Final = (
+    "kafka_sasl_password",
+    "kafka_sasl_oauthbearer_client_secret",
+    "kafka_ssl_key_password",
+    "kafka_ssl_key_pem",
+    "kafka_ssl_keystore_password",
+)
+_KAFKA_OWN: Final = {"KAFKA_BOOTSTRAP_SERVERS", *(f"{name.upper()}_FILE" for name in _KAFKA_SECRETS)}
 
 
 def parse_bytes(text: Any) -> int:
@@ -30,50 +38,59 @@ ByteSize = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
 ByteRoom = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0)]
 
 
-class LogSettings(BaseSettings):
+class LogSettings(EnvironmentSettings):
     """Where the log is: enough for whoever reads nothing else."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
     registry_id: str = Field(default="tensorfleet", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$")
     log_partitions: int = Field(default=6, ge=1, le=1000)
     replication_factor: int = Field(default=1, ge=1, le=7)
     kafka_bootstrap_servers: str
+    kafka_sasl_password: SecretStr | None = None
+    kafka_sasl_oauthbearer_client_secret: SecretStr | None = None
+    kafka_ssl_key_password: SecretStr | None = None
+    kafka_ssl_key_pem: SecretStr | None = None
+    kafka_ssl_keystore_password: SecretStr | None = None
 
     @property
     def kafka(self) -> dict[str, str]:
-        """librdkafka's own settings: the servers, and every KAFKA_<NAME> of the environment passed through."""
-        passed = {
+        """librdkafka's own settings: the servers, and every KAFKA_<NAME>; secrets may come from files."""
+        passed = {name: value for name, value in os.environ.items() if name.startswith("KAFKA_")}
+        secrets = {name.upper(): getattr(self, name) for name in _KAFKA_SECRETS}
+        passed |= {name: one.get_secret_value() for name, one in secrets.items() if one is not None}
+        named = {
             name.removeprefix("KAFKA_").lower().replace("_", "."): value
-            for name, value in os.environ.items()
-            if name.startswith("KAFKA_") and name not in _KAFKA_OWN
+            for name, value in passed.items()
+            if name not in _KAFKA_OWN
         }
-        return {"bootstrap.servers": self.kafka_bootstrap_servers, **passed}
+        return {"bootstrap.servers": self.kafka_bootstrap_servers, **named}
 
 
-class BlobSettings(BaseSettings):
+class BlobSettings(EnvironmentSettings):
     """Where the files are."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
     minio_endpoint: str
     minio_access_key: SecretStr
     minio_secret_key: SecretStr
     minio_bucket: str = "models"
     minio_secure: bool = False
+    minio_ca_file: FilePath | None = None
     blob_grace_hours: float = Field(default=168, ge=0)
 
+    @model_validator(mode="after")
+    def _ca_of_a_secure_connection(self) -> Self:
+        if self.minio_ca_file is not None and not self.minio_secure:
+            raise ValueError("MINIO_CA_FILE is given, and MINIO_SECURE is not true: the connection would not be secure")
+        return self
 
-class ReadModelSettings(BaseSettings):
+
+class ReadModelSettings(EnvironmentSettings):
     """Where the read models are."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
     mongodb_url: SecretStr
     mongodb_db: str = "tensorfleet"
 
 
-class Settings(LogSettings, BlobSettings, ReadModelSettings, AccessSettings, LimitSettings):
+class Settings(LogSettings, BlobSettings, ReadModelSettings, AccessSettings, LimitSettings, TlsSettings):
     """Sizes are in bytes (powers of ten), times in seconds."""
 
     _known_by_all = field_validator("minio_secret_key")(refuse_default)
@@ -108,10 +125,10 @@ class Settings(LogSettings, BlobSettings, ReadModelSettings, AccessSettings, Lim
     def own_url(self) -> str:
         """Where other instances reach this one."""
         host = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
-        return self.advertised_url or f"http://{host}:{self.port}"
+        return self.advertised_url or f"{self.scheme}://{host}:{self.port}"
 
 
-Form = TypeVar("Form", bound=BaseSettings)
+Form = TypeVar("Form", bound=EnvironmentSettings)
 
 
 def load(form: type[Form], **given: Any) -> Form:
@@ -122,5 +139,6 @@ def load(form: type[Form], **given: Any) -> Form:
     try:
         return form(**given)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+        found = [(".".join(map(str, one["loc"])).upper(), one["msg"]) for one in error.errors()]
+        lines = [f"  {name}: {message}" if name else f"  {message}" for name, message in found]
         raise SettingsInvalid("These settings are missing or wrong:\n" + "\n".join(lines)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -41,6 +42,8 @@ class RegistryProcesses:
         self.ports = {name: free_port() for name in names}
         self.kafka_bootstrap = stack.kafka_bootstrap
         self.directory = directory
+        self.trusted: ssl.SSLContext | bool = True
+        """For clients of processes that speak TLS."""
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "MINIO_"))}
         self.environment = {
@@ -65,7 +68,8 @@ class RegistryProcesses:
         return self.url_of("gateway")
 
     def url_of(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.ports[name]}"
+        scheme = "http" if self.trusted is True else "https"
+        return f"{scheme}://127.0.0.1:{self.ports[name]}"
 
     def start(self, *names: str) -> None:
         """Start the named processes (all by default) and wait until they are ready."""
@@ -94,7 +98,7 @@ class RegistryProcesses:
         """Ask until the process says that it is ready; fail with its log if it ends or takes too long."""
 
         def ready() -> bool:
-            return httpx.get(f"{self.url_of(name)}/health/ready", timeout=5).status_code == 200
+            return httpx.get(f"{self.url_of(name)}/health/ready", timeout=5, verify=self.trusted).status_code == 200
 
         self.wait_until(ready, name)
 

@@ -49,6 +49,7 @@ async def main(settings: Settings) -> None:
             settings.minio_secret_key.get_secret_value(),
             settings.minio_bucket,
             settings.minio_secure,
+            ca_file=settings.minio_ca_file,
         )
         stack.callback(blobs.close)
         producer = LoopProducer(configuration.producer(settings.kafka, client_id))

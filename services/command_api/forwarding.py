@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+from ssl import SSLContext
 from typing import Any, Final
 
 import aiohttp
@@ -41,10 +42,10 @@ def forwarding_token(secret: str) -> str:
 
 
 class Forwarder:
-    """Sends commands to owners, over connections that are kept."""
+    """Sends commands to owners, over connections that are kept. `trusted`: who signs owners' certificates."""
 
-    def __init__(self, token: str) -> None:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_SECONDS)
+    def __init__(self, token: str, trusted: SSLContext | bool = True) -> None:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_SECONDS, ssl=trusted)
         self._session = aiohttp.ClientSession(connector=connector)
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 

@@ -91,7 +91,7 @@ async def command_side(
     numbers = range(topics.partitions)
     partitions: list[Partition] = []
     token = forwarding_token(settings.minio_secret_key.get_secret_value())
-    forwarder = Forwarder(token)
+    forwarder = Forwarder(token, settings.trusted_context())
     bus = CommandBus(partitions, memory, forwarder, settings.command_timeout, _now)
     client_id = f"{topics.registry}.command-api"
     halt = Halt()

@@ -41,6 +41,7 @@ async def main(settings: Settings) -> None:
             settings.minio_secret_key.get_secret_value(),
             settings.minio_bucket,
             settings.minio_secure,
+            ca_file=settings.minio_ca_file,
         )
         stack.callback(blobs.close)
         snapshots = LogSnapshots(TopicReader(settings.kafka, topics.log, client_id), identity, blobs.snapshots)

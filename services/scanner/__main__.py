@@ -41,9 +41,15 @@ async def main(settings: ScannerSettings) -> None:
             settings.minio_secret_key.get_secret_value(),
             settings.minio_bucket,
             settings.minio_secure,
+            ca_file=settings.minio_ca_file,
         )
         stack.callback(blobs.close)
-        registry = Registry(settings.registry_url, settings.minio_secret_key.get_secret_value(), settings.api_key)
+        registry = Registry(
+            settings.registry_url,
+            settings.minio_secret_key.get_secret_value(),
+            settings.api_key,
+            settings.trusted_context(),
+        )
         stack.push_async_callback(registry.close)
         scanning = Scanning(Codec(Catalogue()), Judge(blobs, settings.limits), registry, metrics)
         loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from ssl import SSLContext
 from typing import Any, Final
 
 import aiohttp
@@ -22,13 +23,20 @@ class RegistryUnavailable(DependencyUnavailable):
 
 
 class Registry:
-    """`url` takes commands and answers reads. `secret` is known to the registry's own processes alone."""
+    """`url` takes commands and answers reads. `secret` is known to the registry's own processes alone.
 
-    def __init__(self, url: str, secret: str, api_key: str | None = None) -> None:
+    `trusted`: who signs the certificate behind an https `url`.
+    """
+
+    def __init__(self, url: str, secret: str, api_key: str | None = None, trusted: SSLContext | bool = True) -> None:
         self._url = url.rstrip("/")
         self._secret = secret.encode()
         credentials = {} if api_key is None else {"X-API-Key": api_key}
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS), headers=credentials)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=trusted),
+            timeout=aiohttp.ClientTimeout(total=_SECONDS),
+            headers=credentials,
+        )
 
     async def close(self) -> None:
         await self._session.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import certifi
@@ -57,13 +58,22 @@ def _patience(method: str, headers: Mapping[str, str]) -> float:
     return SMALL_WRITE_SECONDS if writes_little else DATA_SECONDS
 
 
-def connect(endpoint: str, access_key: str, secret_key: str, *, secure: bool, region: str, connections: int) -> Minio:
+def connect(
+    endpoint: str,
+    access_key: str,
+    secret_key: str,
+    *,
+    secure: bool,
+    ca_file: Path | None,
+    region: str,
+    connections: int,
+) -> Minio:
     """A client; nothing is sent yet. The region is given, so that no request is spent on asking for it."""
     pool = _TimedPool(
         maxsize=connections,
         retries=Retry(total=1, redirect=0, status=0, backoff_factor=0.1),
         cert_reqs="CERT_REQUIRED",
-        ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        ca_certs=str(ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()),
     )
     return Minio(endpoint, access_key=access_key, secret_key=secret_key, secure=secure, region=region, http_client=pool)
 

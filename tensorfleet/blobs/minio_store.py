@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from io import BytesIO
+from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar, cast
 from uuid import uuid4
 
@@ -61,10 +62,20 @@ class MinioBlobStore:
 
     @classmethod
     def connect(
-        cls, endpoint: str, access_key: str, secret_key: str, bucket: str, secure: bool, *, region: str = "us-east-1"
+        cls,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        bucket: str,
+        secure: bool,
+        *,
+        ca_file: Path | None = None,
+        region: str = "us-east-1",
     ) -> Self:
-        """Nothing is sent yet. `endpoint` is host:port."""
-        client = minio_client.connect(endpoint, access_key, secret_key, secure=secure, region=region, connections=64)
+        """Nothing is sent yet. `endpoint` is host:port. `ca_file`: who signs its certificate, if not whom all trust."""
+        client = minio_client.connect(
+            endpoint, access_key, secret_key, secure=secure, ca_file=ca_file, region=region, connections=64
+        )
         return cls(client, bucket)
 
     @property

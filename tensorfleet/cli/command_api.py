@@ -9,12 +9,31 @@ import uuid
 from typing import Annotated, Any, Final
 
 import typer
+from pydantic import SecretStr
 
 from tensorfleet.domain.errors import LogUnavailable, Rejected
+from tensorfleet.environment import EnvironmentSettings
+from tensorfleet.settings import load
 
 _SECONDS: Final = 30.0
+
+
+class _KeySettings(EnvironmentSettings):
+    tensorfleet_api_key: SecretStr = SecretStr("")
+
+
+def api_key(given: str) -> str:
+    """That of the command line, or what the environment has: the key, or the name of the file that holds it."""
+    return given or load(_KeySettings).tensorfleet_api_key.get_secret_value()
+
+
 ApiKeyOption = Annotated[
-    str, typer.Option(envvar="TENSORFLEET_API_KEY", help="A key, if the registry asks for one.", show_default=False)
+    str,
+    typer.Option(
+        callback=api_key,
+        help="A key, if the registry asks for one; better in TENSORFLEET_API_KEY or the file TENSORFLEET_API_KEY_FILE.",
+        show_default=False,
+    ),
 ]
 RegistryUrlOption = Annotated[str, typer.Option(envvar="REGISTRY_URL", help="Where the registry answers.")]
 

@@ -48,6 +48,7 @@ def blob_store() -> Iterator[MinioBlobStore]:
         settings.minio_secret_key.get_secret_value(),
         settings.minio_bucket,
         settings.minio_secure,
+        ca_file=settings.minio_ca_file,
     )
     try:
         yield store

@@ -21,6 +21,8 @@ from tensorfleet.events.catalogue import Catalogue, LockedSchema
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed
 
 MAX_RECORD_BYTES: Final = 8 * 1024 * 1024
+_MOST_NESTED: Final = 64
+"""Levels of lists and maps in a JSON field. Commands have half of it at most (`MAP_DEPTH`)."""
 _PREFIX: Final = struct.Struct(">bI")
 _JSON_FIELDS: Final = {"hyperparameters", "dataset_info"}
 _SECTIONS: Final[dict[str, type[Any]]] = {
@@ -224,9 +226,22 @@ def _json_object(text: str) -> dict[str, Any]:
     parsed = orjson.loads(text)
     if not isinstance(parsed, dict):
         raise ValueError("a JSON field is not an object")
+    if text.count("[") + text.count("{") > _MOST_NESTED and _is_deep(parsed):
+        raise ValueError(f"a JSON field is nested more than {_MOST_NESTED} deep")
     if ("$" in text or "\\u0024" in text) and _holds_reserved_key(parsed):
         raise ValueError(f"a map has the reserved key {RESERVED_KEY}")
     return parsed
+
+
+def _is_deep(value: Any) -> bool:
+    """Level by level: how deep a recursion may go depends on who calls, and every reader must come to one verdict."""
+    level = [value]
+    for _ in range(_MOST_NESTED):
+        children = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [child for some in children for child in some if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _holds_reserved_key(value: Any) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.schema import fullname
@@ -20,6 +22,7 @@ from tensorfleet.events.envelope import OwnershipClaimed
 from tests.builders import CODEC, blob, envelope
 
 GOLDEN = Path(__file__).parent / "golden.json"
+CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
 MAPS: dict[str, Any] = {
     "hyperparameters": {"depth": 3, "rate": 0.1, "big": 2**63 - 1, "nested": {"a": [1, None, True]}},
     "metrics": {"accuracy": 0.9712, "n": -(2**63), "tiny": 5e-324},
@@ -200,6 +203,42 @@ HOSTILE = [
 def test_hostile_bytes_are_undecodable(value: bytes) -> None:
     with pytest.raises(Undecodable):
         CODEC.decode(value)
+
+
+@pytest.mark.parametrize("file", sorted(CORPUS.iterdir()), ids=lambda file: file.name)
+def test_what_fuzzing_begins_with_and_what_it_found_is_an_envelope_or_undecodable(file: Path) -> None:
+    """`make fuzz` goes on from here; a find of its is put beside them."""
+    try:
+        CODEC.decode(file.read_bytes())
+        good = True
+    except Undecodable:
+        good = False
+    assert good == (file.name in {type(event).__name__ for event in EVENTS})
+
+
+@pytest.mark.parametrize("depth", [64, 65, 600, 1020, 100_000])
+@pytest.mark.parametrize("innermost", ["", '{"$":1}'])
+def test_a_json_field_that_is_too_deep_is_undecodable_to_every_reader(depth: int, innermost: str) -> None:
+    """A recursion over it would end one reader, and not another whose stack has more room, again after each restart."""
+    lists = depth - 1 - innermost.count("{")
+    text = f'{{"a":{"[" * lists}{innermost}{"]" * lists}}}'
+    written = orjson.dumps(MAPS["hyperparameters"])
+    assert GOOD.count(written) == 1
+    value = GOOD.replace(_length(len(written)) + written, _length(len(text)) + text.encode())
+    if depth <= 64:
+        assert asdict(CODEC.decode(value).event)["hyperparameters"] == orjson.loads(text)
+    else:
+        with pytest.raises(Undecodable):
+            CODEC.decode(value)
+
+
+def _length(number: int) -> bytes:
+    """As Avro writes it: zigzag, seven bits a byte, the lowest first."""
+    number, out = number << 1, bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
 
 
 def test_any_single_changed_bit_is_an_envelope_or_undecodable_and_nothing_else() -> None:

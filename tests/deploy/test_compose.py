@@ -93,6 +93,21 @@ def test_data_outlives_the_containers(services: dict[str, Any]) -> None:
     assert paths >= {("kafka", "/var/lib/kafka/data"), ("mongodb", "/data/db"), ("minio", "/data")}
 
 
+def test_containers_hold_no_rights_and_nothing_that_can_be_changed(services: dict[str, Any]) -> None:
+    """Ours and the address; of the servers, whose images set themselves up as root, that they gain no rights."""
+    for name, service in services.items():
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not service.get("privileged") and not service.get("cap_add"), name
+    for name in REGISTRY | {"gateway"}:
+        service = services[name]
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+        assert "/tmp" in str(service["tmpfs"]), name
+        writable = [one["target"] for one in service.get("volumes", []) if not one.get("read_only")]
+        assert writable == (["/var/tmp"] if name == "scanner" else []), name
+    assert services["scanner"]["environment"]["TMPDIR"] == "/var/tmp"
+    assert services["gateway"]["user"] == "101:101"
+
+
 def test_services_and_servers_agree_on_addresses_and_keys(services: dict[str, Any]) -> None:
     """What each service is told is what the servers listen on."""
     kafka, minio = services["kafka"]["environment"], services["minio"]["environment"]

@@ -1,5 +1,6 @@
 """deploy/Dockerfile, checked without an engine: by hadolint, and for what the services need in the image."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,22 @@ def test_the_image_does_not_run_as_root() -> None:
     last_stage = lines[max(at for at, line in enumerate(lines) if line[0] == "FROM") :]
     user = last_stage.index(["USER", "10001"])
     assert all(line[0] not in {"RUN", "COPY", "USER"} for line in last_stage[user + 1 :])
+
+
+def test_the_image_has_no_shell_no_compiler_and_nothing_that_installs() -> None:
+    """The last step takes them away, and no later one needs them; packages are wheels with the hashes of the lock."""
+    lines = instructions()
+    last_stage = lines[max(at for at, line in enumerate(lines) if line[0] == "FROM") :]
+    runs = [at for at, line in enumerate(last_stage) if line[0] == "RUN"]
+    removed = last_stage[runs[-1]]
+    paths = {f"/usr/bin/{name}" for name in ("sh", "dash", "bash", "rbash", "apt*", "dpkg*", "perl*")}
+    assert paths | {"/usr/local/bin/pip*"} <= set(removed[removed.index("rm") :])
+    needing_a_shell = [line for line in last_stage[runs[-1] + 1 :] if "CMD" in line and '["python",' not in line]
+    assert needing_a_shell == [] and not any("install" in line for line in last_stage)
+    installs = [line for line in lines if "install" in line]
+    assert len(installs) == 1 and {"--require-hashes", "--only-binary=:all:", "/requirements.txt"} <= set(installs[0])
+    locked = re.findall(r"^\S+==.*?(?=^\S|\Z)", (REPOSITORY / "requirements.txt").read_text(), re.DOTALL | re.MULTILINE)
+    assert locked and all("--hash=sha256:" in one for one in locked)
 
 
 def test_the_image_holds_what_the_services_read() -> None:

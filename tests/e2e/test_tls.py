@@ -1,0 +1,115 @@
+"""Every connection of a registry by TLS, but those to Kafka; its secrets from files; and none of them in its logs."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.certificates import Certificates
+from tests.e2e.tls_front import tls_front
+from tests.processes import REPOSITORY, RegistryProcesses
+from tests.servers import Servers
+
+pytestmark = pytest.mark.timeout(180)
+FIRST, SECOND, SCANNER = "gateway", "gateway.second", "scanner"
+NAMES = (FIRST, SECOND, SCANNER, "projector", "publisher")
+MODELS = 12
+SECRETS = ("MINIO_SECRET_KEY", "MINIO_ACCESS_KEY", "MONGODB_URL", "ADMIN_API_KEY", "CURSOR_SECRET", "REGISTRY_API_KEY")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("tls") / "certificates")
+
+
+@pytest.fixture(scope="module")
+def secured(
+    stack: Servers, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RegistryProcesses]:
+    processes = RegistryProcesses(stack, tmp_path_factory.mktemp("secured"), NAMES)
+    mongodb = stack.mongodb_url.partition("//")[2].partition("/")[0]
+    with (
+        tls_front(stack.minio_endpoint, certificates.shown) as minio,
+        tls_front(mongodb, certificates.shown) as mongodb_front,
+    ):
+        processes.trusted = certificates.trusted
+        tls = f"tls=true&tlsCAFile={certificates.ca}&directConnection=true"
+        admin = secrets.token_urlsafe(32)
+        processes.environment |= {
+            "TLS_CERTIFICATE_FILE": str(certificates.certificate),
+            "TLS_KEY_FILE": str(certificates.key),
+            "TLS_CA_FILE": str(certificates.ca),
+            "REGISTRY_URL": processes.url,
+            "MINIO_ENDPOINT": minio,
+            "MINIO_SECURE": "true",
+            "MINIO_CA_FILE": str(certificates.ca),
+            "MONGODB_URL": f"mongodb://{mongodb_front}/?{tls}",
+            "ENABLE_AUTH": "true",
+            "ADMIN_API_KEY": admin,
+            "REGISTRY_API_KEY": admin,
+            "CURSOR_SECRET": secrets.token_urlsafe(32),
+            "LOG_LEVEL": "DEBUG",
+        }
+        try:
+            put_in_files(processes, tmp_path_factory.mktemp("secrets"))
+            processes.start()
+            yield processes
+        finally:
+            processes.stop_all()
+
+
+def put_in_files(processes: RegistryProcesses, directory: Path) -> None:
+    for name in SECRETS:
+        (directory / name).write_text(processes.environment.pop(name) + "\n")
+        processes.environment[f"{name}_FILE"] = str(directory / name)
+
+
+def secret(processes: RegistryProcesses, name: str) -> str:
+    return Path(processes.environment[f"{name}_FILE"]).read_text().strip()
+
+
+def owned(http: httpx.Client) -> int:
+    lines = http.get("/metrics").text.splitlines()
+    return sum(line.startswith("partition_owned{") and line.endswith(" 1.0") for line in lines)
+
+
+def test_clients_servers_instances_and_the_scanner_meet_by_tls(
+    secured: RegistryProcesses, certificates: Certificates
+) -> None:
+    key = {"X-API-Key": secret(secured, "ADMIN_API_KEY")}
+    given = {"base_url": secured.url, "headers": key, "verify": certificates.trusted, "timeout": 30}
+    with httpx.Client(**given) as http, httpx.Client(**{**given, "base_url": secured.url_of(SECOND)}) as second:
+        secured.wait_until(lambda: owned(second) > 0 and 0 < owned(http) < 6, SECOND)
+        for number in range(MODELS):  # some of them belong to the other instance
+            answer = http.post("/api/v1/models", json={"name": f"tls {number}", "algorithm": "svm"})
+            assert answer.status_code == 201, answer.text
+            model = f"/api/v1/models/{answer.json()['model_id']}"
+        assert http.post(f"{model}/upload", files={"file": ("m.bin", b"weights")}).status_code == 201
+        assert second.get(f"{model}/download", headers={"X-Registry-Min-Position": "0:0"}).content == b"weights"
+
+        def scanned() -> bool:
+            return bool(http.get(model).json()["scan"]["scanned_at"])
+
+        secured.wait_until(scanned, SCANNER)
+        cursor = http.get("/api/v1/models", params={"limit": 1}).json()["pagination"]["next_cursor"]
+        assert second.get("/api/v1/models", params={"limit": 1, "cursor": cursor}).status_code == 200
+
+    for name in secured.ports:
+        asked = [sys.executable, "-m", "tensorfleet.own_health", "ready"]
+        environment = {**secured.environment, "PORT": str(secured.ports[name])}
+        assert subprocess.run(asked, cwd=REPOSITORY, env=environment, check=False).returncode == 0, name
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(f"{secured.url}/health/live")
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{secured.url.replace('https', 'http')}/health/live")
+    logs = {one.stem: one.read_text() for one in secured.directory.glob("*.log")}
+    assert set(logs) == set(secured.ports) and "partition" in logs[FIRST]
+    secret_texts = {name: secret(secured, name) for name in SECRETS if name != "MINIO_ACCESS_KEY"}
+    assert [(name, log) for name, text in secret_texts.items() for log, told in logs.items() if text in told] == []
+    assert certificates.key.read_text().splitlines()[1] not in "".join(logs.values())
