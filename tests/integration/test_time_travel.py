@@ -238,14 +238,14 @@ def test_a_cursor_of_the_audit_belongs_to_its_filters(registry: Registry) -> Non
 
 def test_the_audit_reads_no_more_than_it_shows(registry: Registry) -> None:
     """As MongoDB explains it: an index gives the order, and the events are found in it."""
-    from services.query_api import history
+    from services.query_api.history import routes
 
-    ordered = [(name, -1) for name in history._KEYS]
-    every = {"$in": list(history.TYPES)}
+    ordered = [(name, -1) for name in routes._KEYS]
+    every = {"$in": list(routes.TYPES)}
     for where in ({"type": every}, {"type": "ModelUpdated"}, {"actor": "ann", "type": every}):
         plan = registry.http.db.history.find(where).sort(ordered).limit(5).explain()["executionStats"]
         assert plan["totalDocsExamined"] <= 5, plan
-        assert plan["totalKeysExamined"] <= 5 + len(history.TYPES), plan
+        assert plan["totalKeysExamined"] <= 5 + len(routes.TYPES), plan
 
 
 def test_a_model_verifies_and_each_forgery_is_found_where_it_is(registry: Registry) -> None:
