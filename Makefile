@@ -5,6 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 MINUTES ?= 30
 EXECUTIONS ?= 1000000
+CASES ?= 600
 INSTANCES ?= 1
 
 .DEFAULT_GOAL := help
@@ -55,8 +56,10 @@ mutants: $(STAMP) ## plant bugs, one after the other, and show that a run of the
 	@$(BIN)/python -m devstack install
 	tests/faults/mutants.sh
 
-fuzz: $(STAMP) ## a million hostile records for the decoder (a minute); other numbers: make fuzz EXECUTIONS=10000
+fuzz: $(STAMP) ## hostile records for the decoder and requests for each call; fewer: make fuzz EXECUTIONS=10000 CASES=20
 	$(BIN)/python -m tests.fuzz $(EXECUTIONS)
+	@$(BIN)/python -m devstack install
+	FUZZ_CASES=$(CASES) $(BIN)/python -m pytest tests/e2e/test_hostile_requests.py
 
 LOCK = $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --no-emit-find-links --no-emit-index-url --strip-extras
 
