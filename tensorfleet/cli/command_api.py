@@ -12,8 +12,8 @@ import typer
 from pydantic import SecretStr
 
 from tensorfleet.domain.errors import LogUnavailable, Rejected
-from tensorfleet.environment import EnvironmentSettings
 from tensorfleet.settings import load
+from tensorfleet.settings.environment import EnvironmentSettings
 
 _SECONDS: Final = 30.0
 

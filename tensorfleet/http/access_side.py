@@ -119,7 +119,7 @@ async def access_side(
 async def _token_check(settings: Settings, lifeline: Lifeline) -> Callable[[str, int], Principal] | None:
     if not settings.oidc_issuer:
         return None
-    from tensorfleet.oidc import OidcTokens  # 11 MB of cryptography, for those who use it
+    from tensorfleet.http.oidc import OidcTokens  # 11 MB of cryptography, for those who use it
 
     tokens = OidcTokens(settings)
     await tokens.start()

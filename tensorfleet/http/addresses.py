@@ -9,7 +9,7 @@ from typing import Any, Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tensorfleet.limit_settings import Network
+from tensorfleet.settings.limits import Network
 
 MOST_HOPS: Final = 20
 """Of X-Forwarded-For, the last ones count; what stands before is not looked at."""

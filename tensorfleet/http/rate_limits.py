@@ -20,7 +20,7 @@ from tensorfleet.access.principal import EVERYONE, NOBODY, Principal
 from tensorfleet.domain.errors import TooManyRequests
 from tensorfleet.http.addresses import address_of, counted_as
 from tensorfleet.http.routes_table import Metered
-from tensorfleet.limit_settings import LimitSettings, Rate
+from tensorfleet.settings.limits import LimitSettings, Rate
 
 KEPT: Final = 20_000
 """Clients whose buckets are kept, of each kind; about 6 MB."""

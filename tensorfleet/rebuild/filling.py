@@ -41,7 +41,7 @@ class Filling:
         self.records = 0
         self.source = source
         self.store = store
-        self._beginnings = beginnings
+        self.beginnings = beginnings
         self._on_commit = on_commit
         self._reader = source.reader()
         self._pipeline = Pipeline(store, codec, source.topics.log, self._count_letters, self._committed)
@@ -54,11 +54,7 @@ class Filling:
 
     def resume(self) -> None:
         """Start at the checkpoints, wherever they stand."""
-        self._load(self._beginnings)
-
-    @property
-    def beginnings(self) -> Mapping[str, Checkpoint]:
-        return self._beginnings
+        self._load(self.beginnings)
 
     def behind(self, targets: Mapping[str, Checkpoint]) -> int:
         """How many records are missing to be at `targets`."""
@@ -90,7 +86,7 @@ class Filling:
         `seconds` bounds the time in which none is taken over.
         """
         self._pipeline.bury = bury
-        left, asked, until = set(self._beginnings), 0.0, time.monotonic() + seconds
+        left, asked, until = set(self.beginnings), 0.0, time.monotonic() + seconds
         self._start(left)
         while left and time.monotonic() < until:
             overtaken: CheckpointTaken | CommitInterrupted | None = None
@@ -124,16 +120,16 @@ class Filling:
 
     def _reload(self, ids: set[str]) -> None:
         self._pipeline.abandon()
-        self._load({key: self._beginnings[key] for key in ids})
+        self._load({key: self.beginnings[key] for key in ids})
         self._start(ids)
 
     def _load(self, initial: Mapping[str, Checkpoint]) -> None:
         found = {key: self.store.checkpoint(one) for key, one in initial.items()}
-        require_made_from(self._beginnings, found)
+        require_made_from(self.beginnings, found)
         self._pipeline.checkpoints = found
 
     def _start(self, ids: Iterator[str] | set[str]) -> None:
-        self._reader.start({self.source.place(self._beginnings[key]): self._at(key) for key in ids})
+        self._reader.start({self.source.place(self.beginnings[key]): self._at(key) for key in ids})
 
     def _at(self, key: str) -> int:
         return self._pipeline.checkpoints[key].next_offset

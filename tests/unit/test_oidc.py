@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from tensorfleet.access.denials import Denied
 from tensorfleet.access.principal import NamePrefix
-from tensorfleet.access_settings import AccessSettings
 from tensorfleet.domain.errors import SettingsInvalid
-from tensorfleet.oidc import ALGORITHMS, OidcTokens
+from tensorfleet.http.oidc import ALGORITHMS, OidcTokens
+from tensorfleet.settings.access import AccessSettings
 
 SECOND = 1_000_000
 NOW = 1_795_262_400 * SECOND

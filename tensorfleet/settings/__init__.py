@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 
-from tensorfleet.access_settings import AccessSettings, refuse_default
 from tensorfleet.domain.errors import SettingsInvalid
-from tensorfleet.environment import EnvironmentSettings
-from tensorfleet.limit_settings import LimitSettings
-from tensorfleet.tls_settings import TlsSettings
+from tensorfleet.settings.access import AccessSettings, refuse_default
+from tensorfleet.settings.environment import EnvironmentSettings
+from tensorfleet.settings.limits import LimitSettings
+from tensorfleet.settings.tls import TlsSettings
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _KAFKA_SECRETS: Final = (

@@ -17,9 +17,9 @@ from joserfc.jwk import KeySet
 from tensorfleet.access.denials import Denied, Reason
 from tensorfleet.access.principal import SUBJECT, NamePrefix, Principal
 from tensorfleet.access.roles import Role, held
-from tensorfleet.access_settings import AccessSettings
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import SettingsInvalid
+from tensorfleet.settings.access import AccessSettings
 
 _LOG = logging.getLogger(__name__)
 ALGORITHMS: Final = (

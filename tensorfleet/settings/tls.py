@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import FilePath, model_validator
 
-from tensorfleet.environment import EnvironmentSettings
+from tensorfleet.settings.environment import EnvironmentSettings
 
 
 class TlsSettings(EnvironmentSettings):

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from tensorfleet.environment import EnvironmentSettings
+from tensorfleet.settings.environment import EnvironmentSettings
 
 LEAST_CHARACTERS: Final = 32
 _FEWEST_DIFFERENT: Final = 10
