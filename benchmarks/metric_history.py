@@ -25,7 +25,7 @@ from tensorfleet.kafka import configuration
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.connection import open_store
 from tensorfleet.mongo.measurements import Measured, Point
-from tensorfleet.mongo.projection_store import Checkpoint, Writes
+from tensorfleet.mongo.writes import Checkpoint, Writes
 
 POINTS, READS, BATCH = 1_000_000, 10, 20_000
 REPORTS, ROUNDS = 40_000, 3

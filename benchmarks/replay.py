@@ -20,7 +20,8 @@ from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.topics import LogIdentity, prepare_topics
-from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Checkpoint, Writes
 from tensorfleet.projection.pipeline import MOST_IN_BATCH
 
 ROUNDS, EVENTS, GOAL, MOST_SECONDS = 3, 200_000, 40_000, 120.0

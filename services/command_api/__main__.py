@@ -16,6 +16,7 @@ from tensorfleet.http.access_side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import Check, Health, health_routes
 from tensorfleet.http.metrics import Metrics
+from tensorfleet.http.server import serve
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
 from tensorfleet.kafka.producer import LoopProducer
@@ -24,7 +25,7 @@ from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import connect
 from tensorfleet.mongo.same_log import require_same_log
-from tensorfleet.process import Lifeline, run, serve
+from tensorfleet.process import Lifeline, run
 from tensorfleet.settings import Settings, load
 
 

@@ -22,6 +22,7 @@ from tensorfleet.http.access_side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import health_routes
 from tensorfleet.http.metrics import Metrics
+from tensorfleet.http.server import serve
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
 from tensorfleet.kafka.producer import LoopProducer
@@ -33,7 +34,7 @@ from tensorfleet.mongo.read_models import ReadModels, connect
 from tensorfleet.mongo.same_log import require_same_log
 from tensorfleet.mongo.shape import require_shape
 from tensorfleet.mongo.standing import StandingReader
-from tensorfleet.process import Lifeline, run, serve
+from tensorfleet.process import Lifeline, run
 from tensorfleet.settings import load
 
 

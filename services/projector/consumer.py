@@ -19,7 +19,8 @@ from tensorfleet.kafka.membership import leave
 from tensorfleet.kafka.polling import drain, poll
 from tensorfleet.kafka.records import Record, from_message
 from tensorfleet.kafka.topics import LogIdentity
-from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.projection.batch import Projected
 from tensorfleet.projection.log_projection import DeadLetter
 from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline

@@ -11,7 +11,8 @@ from tensorfleet.domain.errors import ReadModelsUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.stored import OffsetRange
 from tensorfleet.kafka.topic_reader import TopicReader
-from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.projection import parked as waiting
 from tensorfleet.projection.replay import replay
 

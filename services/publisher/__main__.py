@@ -16,6 +16,7 @@ from tensorfleet.http.access_side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import Check, Health, health_routes
 from tensorfleet.http.metrics import Metrics
+from tensorfleet.http.server import serve
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
 from tensorfleet.kafka.log_snapshots import LogSnapshots
@@ -23,7 +24,7 @@ from tensorfleet.kafka.log_watch import LogWatch
 from tensorfleet.kafka.membership import Membership
 from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.kafka.topics import prepare_topics
-from tensorfleet.process import Lifeline, run, serve
+from tensorfleet.process import Lifeline, run
 from tensorfleet.settings import Settings, load
 
 

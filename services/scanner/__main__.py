@@ -18,11 +18,12 @@ from tensorfleet.http.access_side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import Check, Health, health_routes
 from tensorfleet.http.metrics import Metrics
+from tensorfleet.http.server import serve
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.kafka.worker import Worker
-from tensorfleet.process import Lifeline, run, serve
+from tensorfleet.process import Lifeline, run
 from tensorfleet.scanning.verdict import RULES
 from tensorfleet.settings import load
 

@@ -59,6 +59,8 @@ def _prepared(admin: AdminClient, wanted: Mapping[str, TopicSpec], replication: 
         return _checked(admin, wanted)
     except KafkaException as error:
         raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
+    except TimeoutError as error:  # of a future: a broker that froze may never answer its request
+        raise LogUnavailable(f"Kafka has not answered within {_TIMEOUT_SECONDS:g} s.") from error
 
 
 def _create(admin: AdminClient, specs: list[TopicSpec], replication: int) -> None:

@@ -15,7 +15,8 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from tensorfleet.mongo.projection_store import COLLECTIONS, Document
+from tensorfleet.mongo.projection_store import COLLECTIONS
+from tensorfleet.mongo.writes import Document
 
 _AT_ONCE: Final = 1000
 _LEFT_OUT: Final = {"checkpoints": {"replays": 0}}

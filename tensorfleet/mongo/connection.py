@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from pymongo import MongoClient
 
-from tensorfleet.mongo.projection_store import Document, ProjectionStore
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Document
 
 
 @contextmanager

@@ -30,17 +30,24 @@ class Counts:
     fresh: dict[str, Document] = field(default_factory=dict)
     changed: dict[str, Document] = field(default_factory=dict)
 
-    @property
-    def keys(self) -> set[str]:
-        """Of the counters that exist once this is written."""
-        return {*self.added, *self.fresh, *self.changed}
+    def __contains__(self, key: str) -> bool:
+        """Whether the counter exists once this is written."""
+        return key in self.added or key in self.fresh or key in self.changed
+
+    def merge(self, later: Counts) -> None:
+        """`later` knows which counters are in here: none of its `fresh` ones is."""
+        self.added.update(later.added)
+        self.fresh |= later.fresh
+        for key, members in later.changed.items():
+            held = self.fresh if key in self.fresh else self.changed
+            held[key] = {**held.get(key, {}), **members}
 
 
 HourTotals = Counter[tuple[int, int | None]]
 """By partition, and the hour since 1970; None stands for all hours."""
 
 
-def write_counts(collection: Collection[Document], counts: Counts, session: ClientSession) -> None:
+def write_counts(collection: Collection[Document], counts: Counts, session: ClientSession | None) -> None:
     """ReadModelsUnavailable if another projector has made one of the `fresh` ones meanwhile: fold the batch again."""
     new = [{"_id": key, **members, "downloads": Int64(counts.added[key])} for key, members in counts.fresh.items()]
     if new:
@@ -57,7 +64,9 @@ def write_counts(collection: Collection[Document], counts: Counts, session: Clie
         collection.bulk_write(grown, ordered=False, session=session)
 
 
-def write_totals(collection: Collection[Document], field: str, totals: HourTotals, session: ClientSession) -> None:
+def write_totals(
+    collection: Collection[Document], field: str, totals: HourTotals, session: ClientSession | None
+) -> None:
     """A sum that is 0 is written too: whether it is there must not depend on the batches."""
     puts = [
         UpdateOne(
@@ -71,7 +80,7 @@ def write_totals(collection: Collection[Document], field: str, totals: HourTotal
         collection.bulk_write(puts, ordered=False, session=session)
 
 
-def insert_new(collection: Collection[Document], documents: Sequence[Document], session: ClientSession) -> None:
+def insert_new(collection: Collection[Document], documents: Sequence[Document], session: ClientSession | None) -> None:
     """Log and downloads of a partition may be projected by two processes, and both may make a model's counter."""
     try:
         collection.insert_many(documents, ordered=False, session=session)

@@ -59,7 +59,7 @@ def this_hour() -> int:
     return int(time.time() // 3600)
 
 
-def grow(collection: Collection[Document], growths: Iterable[Growth], session: ClientSession) -> None:
+def grow(collection: Collection[Document], growths: Iterable[Growth], session: ClientSession | None) -> None:
     """Only what may be in a window for somebody: to replay years costs nothing here."""
     oldest = this_hour() - max(WINDOW_HOURS.values()) - _CLOCKS_DIFFER_BY_HOURS
     added: dict[str, tuple[str, int, int]] = {}
@@ -82,7 +82,9 @@ def grow(collection: Collection[Document], growths: Iterable[Growth], session: C
         collection.bulk_write(updates, ordered=False, session=session)
 
 
-def mark_deleted(collection: Collection[Document], models: Mapping[str, Document], session: ClientSession) -> None:
+def mark_deleted(
+    collection: Collection[Document], models: Mapping[str, Document], session: ClientSession | None
+) -> None:
     """So that lists need not pass over them; who reads asks the models all the same. `models`: `deleted`, by id."""
     for deleted in (True, False):
         keys = [key for key, members in models.items() if members["deleted"] is deleted]

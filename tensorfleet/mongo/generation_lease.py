@@ -17,7 +17,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from tensorfleet.domain.errors import GenerationsBusy
 from tensorfleet.mongo.faults import translating
 from tensorfleet.mongo.generations import LIVE, Generations, database_name
-from tensorfleet.mongo.projection_store import Document
+from tensorfleet.mongo.writes import Document
 
 _BEAT_SECONDS: Final = 0.5
 _SILENT_SECONDS: Final = 6.0

@@ -19,15 +19,10 @@ from tensorfleet.mongo.faults import translating
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.generation_lease import GenerationLease
 from tensorfleet.mongo.generations import LIVE, POINTER, Generations, is_made_from
-from tensorfleet.mongo.projection_store import (
-    COLLECTIONS,
-    HAND_OVER,
-    Checkpoint,
-    Document,
-    ProjectionStore,
-    checkpoint_of,
-)
+from tensorfleet.mongo.lane_store import LaneStore
+from tensorfleet.mongo.projection_store import COLLECTIONS, HAND_OVER, ProjectionStore, checkpoint_of
 from tensorfleet.mongo.shape import SHAPES
+from tensorfleet.mongo.writes import Checkpoint, Document
 
 _CHECKPOINTS: Final = "checkpoints"
 
@@ -71,8 +66,11 @@ class GenerationStores:
     def store(self, database: str) -> ProjectionStore:
         return ProjectionStore(self._client, database)
 
-    def filling_store(self, database: str, holder: str, lane: int | None = None) -> FillingStore:
-        return FillingStore(self._client, database, holder, lane)
+    def filling_store(self, database: str, holder: str) -> FillingStore:
+        return FillingStore(self._client, database, holder)
+
+    def lane_store(self, database: str, holder: str) -> LaneStore:
+        return LaneStore(self._client, database, holder)
 
     def upkeep(self) -> WindowUpkeep:
         """Of the generation that is live now."""

@@ -63,6 +63,12 @@ class Measured:
                 growth = growing[one] = Growth(model_id, metric, version)
             growth.points.append(point)
 
+    def merge(self, later: Measured) -> None:
+        for growing, more in ((self.series, later.series), (self.chunks, later.chunks)):
+            for key, one in more.items():
+                held = growing.setdefault(key, Growth(one.model_id, one.metric, one.version))
+                held.points.extend(one.points)
+
 
 def metric_prefix(model_id: str, metric: str) -> str:
     """What the keys of all series of one metric begin with. A name may hold anything: its hash stands for it."""
@@ -77,13 +83,13 @@ def chunk_key(series: str, sequence: int) -> str:
     return f"{series}:{sequence // CHUNK_EVENTS:012d}"
 
 
-def write_measured(database: Database[Document], measured: Measured, session: ClientSession) -> None:
+def write_measured(database: Database[Document], measured: Measured, session: ClientSession | None) -> None:
     """Nothing is read before: MongoDB compares what it has with what comes."""
     _write(database[METRIC_SERIES], (_grown(key, one) for key, one in measured.series.items()), session)
     _write(database[METRIC_CHUNKS], (_extended(key, one) for key, one in measured.chunks.items()), session)
 
 
-def _write(collection: Collection[Document], updates: Iterator[UpdateOne], session: ClientSession) -> None:
+def _write(collection: Collection[Document], updates: Iterator[UpdateOne], session: ClientSession | None) -> None:
     """A few at a time: a replay may hold millions of points, and as documents they take several times the memory."""
     while some := list(islice(updates, _UPDATES_AT_ONCE)):
         collection.bulk_write(some, ordered=False, session=session)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from bson.int64 import Int64
 from pymongo import MongoClient, ReplaceOne, ReturnDocument, UpdateOne, WriteConcern
@@ -15,15 +14,15 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from tensorfleet.domain.errors import CheckpointTaken
-from tensorfleet.mongo.counters import Counts, HourTotals, write_counts, write_totals
-from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, Growth, grow, mark_deleted
+from tensorfleet.mongo.counters import write_counts, write_totals
+from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, grow, mark_deleted
 from tensorfleet.mongo.faults import translated_error
-from tensorfleet.mongo.measurements import METRIC_CHUNKS, METRIC_SERIES, Measured, write_measured
+from tensorfleet.mongo.measurements import METRIC_CHUNKS, METRIC_SERIES, write_measured
 from tensorfleet.mongo.read_models import ensure_indexes
 from tensorfleet.mongo.replay_requests import ReplayRequests
 from tensorfleet.mongo.shape import claim_shape
+from tensorfleet.mongo.writes import Checkpoint, Document, Puts, Writes
 
-Document = dict[str, Any]
 COLLECTIONS: Final = {
     "models",
     "versions",
@@ -51,76 +50,6 @@ HAND_OVER: Final = "hand_over"
 
 WRITERS: Final = "writers"
 """By checkpoint: the session in which its projector writes. No read model, and never compared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """How far the read models contain a partition: everything before `next_offset`, last under `epoch`.
-
-    `running_hash` is over the values of all records so far, whether they count or not: it says which log that was,
-    and depends on nothing else. `replays` counts how often a parked model of the partition was projected again.
-    """
-
-    topic: str
-    partition: int
-    cluster_id: str
-    topic_id: str
-    next_offset: int
-    epoch: int
-    running_hash: bytes
-    replays: int = 0
-
-    @property
-    def id(self) -> str:
-        return f"{self.topic}:{self.partition}"
-
-    @property
-    def beginning(self) -> Checkpoint:
-        """That of the same partition before its first record."""
-        return replace(self, next_offset=0, epoch=0, running_hash=bytes(32), replays=0)
-
-
-@dataclass(slots=True)
-class Puts:
-    """Whole documents by `_id`; None: the document goes. `fresh` are those that the collection does not hold yet."""
-
-    documents: dict[str, Document | None] = field(default_factory=dict)
-    fresh: set[str] = field(default_factory=set)
-
-    def put(self, key: str, document: Document | None, *, fresh: bool) -> None:
-        """`fresh`: the collection did not hold it before this batch began."""
-        self.documents[key] = document
-        if fresh:
-            self.fresh.add(key)
-
-
-@dataclass(slots=True)
-class Writes:
-    """Everything one batch changes. `checkpoints` are pairs of what must be there now and what shall be.
-
-    `history` and `past_*` are new documents; `download_times` is what to append, as tensorfleet/projection/
-    download_times.py has it. `facet_counts`: by counter, how many models to add or take away. In `parked` None says
-    that the document goes.
-    """
-
-    models: Puts = field(default_factory=Puts)
-    versions: Puts = field(default_factory=Puts)
-    search: Puts = field(default_factory=Puts)
-    history: list[Document] = field(default_factory=list)
-    measured: Measured = field(default_factory=Measured)
-    statistics: dict[int, Document] = field(default_factory=dict)
-    facet_counts: Counter[str] = field(default_factory=Counter)
-    parked: dict[str, Document | None] = field(default_factory=dict)
-    downloads: Counts = field(default_factory=Counts)
-    download_hours: Counts = field(default_factory=Counts)
-    download_totals: HourTotals = field(default_factory=Counter)
-    registration_hours: HourTotals = field(default_factory=Counter)
-    window_growths: list[Growth] = field(default_factory=list)
-    past_models: list[Document] = field(default_factory=list)
-    past_versions: list[Document] = field(default_factory=list)
-    past_statistics: list[Document] = field(default_factory=list)
-    download_times: dict[str, Document] = field(default_factory=dict)
-    checkpoints: list[tuple[Checkpoint, Checkpoint]] = field(default_factory=list)
 
 
 class ProjectionStore:
@@ -240,6 +169,11 @@ class ProjectionStore:
             raise translated_error(error) from error
 
     def _write(self, session: ClientSession, writes: Writes) -> None:
+        self._insert(session, writes)
+        self._write_changes(session, writes)
+
+    def _write_changes(self, session: ClientSession | None, writes: Writes) -> None:
+        """All but the `inserts`."""
         self._move(session, writes.checkpoints)
         _put(self._db.models, writes.models, session)
         _put(self._db.versions, writes.versions, session)
@@ -250,10 +184,6 @@ class ProjectionStore:
         unparked = [key for key, one in writes.parked.items() if one is None]
         if unparked:
             self._db.parked.delete_many({"_id": {"$in": unparked}}, session=session)
-        for name in ("history", "past_models", "past_versions", "past_statistics"):
-            documents = getattr(writes, name)
-            if documents:
-                self._db[name].insert_many(documents, ordered=False, session=session)
         _append(self._db.download_times, writes.download_times, session)
         write_measured(self._db, writes.measured, session)
         write_counts(self._db.download_counters, writes.downloads, session)
@@ -263,7 +193,12 @@ class ProjectionStore:
         grow(self._db[DOWNLOAD_WINDOWS], writes.window_growths, session)
         mark_deleted(self._db[DOWNLOAD_WINDOWS], writes.downloads.changed, session)
 
-    def _move(self, session: ClientSession, checkpoints: list[tuple[Checkpoint, Checkpoint]]) -> None:
+    def _insert(self, session: ClientSession | None, writes: Writes) -> None:
+        for name, documents in writes.inserts.items():
+            if documents:
+                self._db[name].insert_many(documents, ordered=False, session=session)
+
+    def _move(self, session: ClientSession | None, checkpoints: list[tuple[Checkpoint, Checkpoint]]) -> None:
         """Compare and set, all at once."""
         moves = [
             UpdateOne(
@@ -294,7 +229,7 @@ def _present(collection: Collection[Document], ids: Iterable[str]) -> set[str]:
     return {one["_id"] for one in collection.find({"_id": {"$in": asked}}, {"_id": 1})} if asked else set()
 
 
-def _put(collection: Collection[Document], puts: Puts, session: ClientSession) -> None:
+def _put(collection: Collection[Document], puts: Puts, session: ClientSession | None) -> None:
     """New documents are inserted, for a replacement costs the server four times as much."""
     new = [one for key, one in puts.documents.items() if key in puts.fresh and one is not None]
     kept = {key: one for key, one in puts.documents.items() if key not in puts.fresh}
@@ -308,20 +243,20 @@ def _put(collection: Collection[Document], puts: Puts, session: ClientSession) -
         collection.bulk_write(changed, ordered=False, session=session)
 
 
-def _upsert(collection: Collection[Document], documents: Iterable[Document], session: ClientSession) -> None:
+def _upsert(collection: Collection[Document], documents: Iterable[Document], session: ClientSession | None) -> None:
     puts = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
     if puts:
         collection.bulk_write(puts, ordered=False, session=session)
 
 
-def _add(collection: Collection[Document], models: Counter[str], session: ClientSession) -> None:
+def _add(collection: Collection[Document], models: Counter[str], session: ClientSession | None) -> None:
     """Counters that are not there yet are made, also for nothing: which ones there are must not tell of batches."""
     added = [UpdateOne({"_id": key}, {"$inc": {"models": Int64(n)}}, upsert=True) for key, n in models.items()]
     if added:
         collection.bulk_write(added, ordered=False, session=session)
 
 
-def _append(collection: Collection[Document], pages: dict[str, Document], session: ClientSession) -> None:
+def _append(collection: Collection[Document], pages: dict[str, Document], session: ClientSession | None) -> None:
     """Add to the `downloads` of each page; one that is not there yet begins with its `hour`."""
     grown = [
         UpdateOne(

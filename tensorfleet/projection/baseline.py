@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 
-from tensorfleet.mongo.projection_store import ProjectionStore, Writes
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Writes
 from tensorfleet.projection.documents import Document
 from tensorfleet.projection.search_entries import searchable
 from tensorfleet.projection.statistics import PartitionStatistics
@@ -39,8 +40,8 @@ class Baseline:
 
     def new_counters(self, totals: Iterable[str], hours: Iterable[str]) -> tuple[set[str], set[str]]:
         """Which of the download counters, and of the hourly ones, do not exist yet."""
-        new = set(totals) - self._unfinished.downloads.keys
-        new_hours = set(hours) - self._unfinished.download_hours.keys
+        new = {key for key in totals if key not in self._unfinished.downloads}
+        new_hours = {key for key in hours if key not in self._unfinished.download_hours}
         known, known_hours = self._store.known_counters(new, new_hours)
         return new - known, new_hours - known_hours
 

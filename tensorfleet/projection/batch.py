@@ -10,7 +10,8 @@ from tensorfleet.domain.events import ModelDownloaded
 from tensorfleet.events.codec import Codec, Undecodable
 from tensorfleet.events.envelope import Envelope
 from tensorfleet.kafka.records import Record
-from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Checkpoint, Writes
 from tensorfleet.projection.baseline import Baseline
 from tensorfleet.projection.download_times import DownloadTimes
 from tensorfleet.projection.downloads import Download, download_of

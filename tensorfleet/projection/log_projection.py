@@ -16,7 +16,7 @@ from tensorfleet.events.envelope import Envelope, OwnershipClaimed, Position
 from tensorfleet.events.fold import WAITING, head_of, model_id_in
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.measurements import Point
-from tensorfleet.mongo.projection_store import Writes
+from tensorfleet.mongo.writes import Writes
 from tensorfleet.projection import parked as waiting
 from tensorfleet.projection.baseline import Baseline
 from tensorfleet.projection.changes import changes

@@ -8,7 +8,8 @@ from typing import Final
 
 from tensorfleet.events.codec import Codec
 from tensorfleet.kafka.records import Record
-from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.projection.batch import BatchProjection, Projected
 from tensorfleet.projection.log_projection import DeadLetter
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tensorfleet.domain.errors import LogLost
 from tensorfleet.kafka.records import Record
-from tensorfleet.mongo.projection_store import Checkpoint
+from tensorfleet.mongo.writes import Checkpoint
 
 
 def running_hash_after(before: bytes, content: bytes) -> bytes:

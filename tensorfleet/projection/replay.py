@@ -11,7 +11,8 @@ from tensorfleet.events.envelope import OwnershipClaimed
 from tensorfleet.events.fold import model_id_in
 from tensorfleet.events.stored import StoredRecord
 from tensorfleet.kafka.records import Record
-from tensorfleet.mongo.projection_store import Checkpoint, Document, ProjectionStore, Writes
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Checkpoint, Document, Writes
 from tensorfleet.projection import parked as waiting
 from tensorfleet.projection.baseline import Baseline
 from tensorfleet.projection.log_projection import Decoded, LogProjection

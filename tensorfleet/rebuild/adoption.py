@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tensorfleet.events.stored import OffsetRange
 from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.mongo.generation_stores import GenerationStores
-from tensorfleet.mongo.projection_store import Checkpoint
+from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.progress import Progress
 from tensorfleet.projection.progress import running_hash_after
 from tensorfleet.rebuild.log_source import LogSource

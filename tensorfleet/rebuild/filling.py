@@ -10,7 +10,7 @@ from typing import Final
 from tensorfleet.domain.errors import CheckpointTaken, CommitInterrupted, LogUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.mongo.filling_store import FillingStore
-from tensorfleet.mongo.projection_store import Checkpoint
+from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.projection.batch import Projected
 from tensorfleet.projection.log_projection import DeadLetter
 from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline

@@ -2,7 +2,8 @@
 
 Records of one partition depend on no other, and the documents that they make belong to their partition alone. So each
 process, a *lane*, replays some partitions as if there were no others; one process has one interpreter, and no more than
-one core. The last way, beside the live generation, is for one process again.
+one core. Nobody reads what they fill, and nobody goes on with it if one of them fails: so they write without
+transactions. The last way, beside the live generation, is for one process again.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import Final
 
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
-from tensorfleet.mongo.generation_stores import GenerationStores, open_generations
-from tensorfleet.mongo.projection_store import Checkpoint
+from tensorfleet.mongo.filling_store import FillingStore
+from tensorfleet.mongo.generation_stores import open_generations
+from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.progress import Progress
 from tensorfleet.rebuild.filling import Filling, filling
 from tensorfleet.rebuild.log_source import LogSource
@@ -34,7 +36,6 @@ _NICENESS: Final = 10
 class Lane:
     """What one process does; all of it can be sent there. Checkpoints are by id."""
 
-    number: int
     source: LogSource
     mongodb_url: str
     home: str
@@ -58,15 +59,12 @@ class Lanes:
     home: str
     processes: int
 
-    def fill(
-        self, one: Filling, targets: Mapping[str, Checkpoint], stores: GenerationStores, progress: Progress
-    ) -> None:
-        """As `one.fill_to(targets)`, with the same errors."""
+    def fill(self, one: Filling, targets: Mapping[str, Checkpoint], progress: Progress) -> None:
+        """As `one.fill_to(targets)`, with the same errors; after one, the generation is of no more use."""
         lanes = list(self._lanes(one, targets))
-        one.store.open_lanes(len(lanes))
         with ProcessPoolExecutor(len(lanes), get_context("spawn")) as pool:
             working = [pool.submit(fill_lane, lane) for lane in lanes]
-            _watch(working, one, targets, stores, progress)
+            _watch(working, one.store, progress)
             for done in working:
                 one.records += done.result().records
                 one.dead_letters += done.result().dead_letters
@@ -77,7 +75,6 @@ class Lanes:
         shares = [numbers[start :: self.processes] for start in range(min(self.processes, len(numbers)))]
         return [
             Lane(
-                number,
                 one.source,
                 self.mongodb_url,
                 self.home,
@@ -86,7 +83,7 @@ class Lanes:
                 _of(one.beginnings, share),
                 _of(targets, share),
             )
-            for number, share in enumerate(shares)
+            for share in shares
         ]
 
 
@@ -98,10 +95,11 @@ def fill_lane(lane: Lane) -> Filled:
     os.nice(_NICENESS)
     tune_interpreter()
     with open_generations(lane.mongodb_url, lane.home) as stores:
-        store = stores.filling_store(lane.database, lane.holder, lane.number)
+        store = stores.lane_store(lane.database, lane.holder)
         with filling(lane.source, store, Codec(Catalogue()), lane.beginnings, lambda _: None) as one:
             one.resume()
             one.fill_to(lane.targets)
+            store.flush()
             return Filled(one.records, one.dead_letters)
 
 
@@ -113,26 +111,19 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _watch(
-    working: list[Future[Filled]],
-    one: Filling,
-    targets: Mapping[str, Checkpoint],
-    stores: GenerationStores,
-    progress: Progress,
-) -> None:
-    """Until all have ended; the checkpoints tell how far they are. What one fails with ends all, and is raised."""
-    behind, left = one.behind(targets), set(working)
+def _watch(working: list[Future[Filled]], store: FillingStore, progress: Progress) -> None:
+    """Until all have ended. What one fails with ends all, and is raised."""
+    seen, left = store.records_of_lanes(), set(working)
     while left:
         done, left = wait(left, _LOOK_SECONDS, FIRST_EXCEPTION)
         failed = next((error for ended in done if (error := ended.exception())), None)
         if failed is not None:
-            one.store.begin()
+            store.give_up()
             wait(left)
             raise failed
-        reached = stores.checkpoints(one.store.database)
-        still = sum(max(0, target.next_offset - reached[key].next_offset) for key, target in targets.items())
-        progress.advance(behind - still)
-        behind = still
+        now = store.records_of_lanes()
+        progress.advance(now - seen)
+        seen = now
 
 
 def _of(checkpoints: Mapping[str, Checkpoint], partitions: list[int]) -> dict[str, Checkpoint]:

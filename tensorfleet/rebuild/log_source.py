@@ -9,7 +9,7 @@ from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.topics import Topics
 from tensorfleet.kafka.assigned_reader import AssignedReader, Place
 from tensorfleet.kafka.topic_reader import TopicReader
-from tensorfleet.mongo.projection_store import Checkpoint
+from tensorfleet.mongo.writes import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)

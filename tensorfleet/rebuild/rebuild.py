@@ -125,7 +125,7 @@ class ReadModelWorks:
 
     def _compared(self, live: str, database: str, one: Filling, options: Options) -> Verified:
         began = time.monotonic()
-        self._catch_up(live, one)
+        self._catch_up(live, one, self.lanes)
         with self.stores.snapshot(live) as snapshot:
             one.fill_to(snapshot.checkpoints)
             seconds = time.monotonic() - began
@@ -133,16 +133,16 @@ class ReadModelWorks:
             comparison = snapshot.compare(database, options.show, self.progress.advance)
         return Verified(live, comparison, one.records, seconds, one.dead_letters)
 
-    def _catch_up(self, live: str, one: Filling) -> None:
-        """Come near the live generation, and never beyond it."""
+    def _catch_up(self, live: str, one: Filling, lanes: Lanes | None = None) -> None:
+        """Come near the live generation, and never beyond it. `lanes`: for a generation that has never been live."""
         while True:
             with self.stores.snapshot(live) as snapshot:
                 targets = snapshot.checkpoints
             behind = one.behind(targets)
             if behind:
                 self.progress.begin("replaying records", behind)
-            if behind > WORTH_RECORDS and self.lanes.processes > 1:
-                self.lanes.fill(one, targets, self.stores, self.progress)
+            if lanes is not None and behind > WORTH_RECORDS:
+                lanes.fill(one, targets, self.progress)
             else:
                 one.fill_to(targets)
             if behind <= _NEAR:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tensorfleet.mongo.connection import open_store
 from tensorfleet.mongo.measurements import CHUNK_EVENTS, Measured, Point
-from tensorfleet.mongo.projection_store import Checkpoint, Writes
+from tensorfleet.mongo.writes import Checkpoint, Writes
 from tests.integration.query_world import NOW, World, world
 
 MODELS = "/api/v1/models"

@@ -23,7 +23,8 @@ from tensorfleet.domain.guard import NO_HASH
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.connection import open_store
-from tensorfleet.mongo.projection_store import COLLECTIONS, Checkpoint, ProjectionStore
+from tensorfleet.mongo.projection_store import COLLECTIONS, ProjectionStore
+from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.projection.batch import BatchProjection, Projected
 from tests.builders import CODEC, MODEL_ID, Stream, envelope, lifecycle, registration
 

@@ -25,7 +25,8 @@ from tensorfleet.domain.names import model_id_of
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.connection import open_store
 from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, WindowUpkeep, hours_of_models
-from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.projection.batch import BatchProjection
 from tests.builders import CODEC, Stream, envelope, registration
 from tests.integration.query_world import HOUR, NOW, World, world

@@ -17,7 +17,8 @@ from devstack.stack import NativeStack
 from tensorfleet.domain.errors import CheckpointTaken, GenerationsBusy, LogUnavailable, ReadModelsOutdated
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.generation_stores import open_generations
-from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore, Writes
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Checkpoint, Writes
 from tensorfleet.rebuild import rebuild
 from tensorfleet.rebuild.filling import Filling
 from tensorfleet.rebuild.lanes import Lane, Lanes

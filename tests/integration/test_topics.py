@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -12,6 +16,7 @@ from confluent_kafka.admin import (
 )
 
 from tensorfleet.domain.errors import TopicMismatch
+from tensorfleet.kafka import topics
 from tensorfleet.kafka.topics import prepare_topics
 from tests.integration.kafka_world import KafkaWorld
 from tests.servers import Servers
@@ -30,6 +35,21 @@ def refusal(world: KafkaWorld) -> str:
 def test_preparing_twice_changes_nothing(stack: Servers) -> None:
     world = KafkaWorld(stack.kafka_bootstrap)
     assert prepare_topics(world.admin, world.topics.specs, 1) == world.identity
+
+
+def test_a_broker_that_never_answers_is_asked_again(stack: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, silent = KafkaWorld(stack.kafka_bootstrap), [True]
+
+    class OnceSilent(AdminClient):
+        def describe_topics(self, *arguments: Any, **options: Any) -> Any:
+            return (
+                {"any": Future[None]()} if silent and silent.pop() else super().describe_topics(*arguments, **options)
+            )
+
+    monkeypatch.setattr(topics, "AdminClient", OnceSilent)
+    monkeypatch.setattr(topics, "_TIMEOUT_SECONDS", 1.0)
+    assert prepare_topics(world.admin, world.topics.specs, 1) == world.identity
+    assert silent == []
 
 
 def test_a_log_that_forgets_stops_the_start(stack: Servers) -> None:

@@ -16,7 +16,8 @@ from tensorfleet.http.addresses import address_of
 from tensorfleet.http.app import make_app
 from tensorfleet.http.json import json_response, read_body
 from tensorfleet.http.metrics import Metrics
-from tensorfleet.process import Lifeline, serve
+from tensorfleet.http.server import serve
+from tensorfleet.process import Lifeline
 from tensorfleet.settings import Settings
 from tests.processes import free_port
 

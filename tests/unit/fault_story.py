@@ -17,7 +17,7 @@ from tensorfleet.domain.names import model_id_of
 from tensorfleet.events.envelope import OwnershipClaimed, Position
 from tensorfleet.events.fold import LogFold
 from tensorfleet.kafka.records import Record
-from tensorfleet.mongo.projection_store import Checkpoint, Writes
+from tensorfleet.mongo.writes import Checkpoint, Writes
 from tensorfleet.projection.batch import BatchProjection
 from tests.builders import CODEC, envelope
 from tests.faults.checker.history import Attempt, Download, History, Operation, Read

@@ -12,7 +12,7 @@ import uvloop
 
 from tensorfleet.http import bounded_protocol, connections
 from tensorfleet.http import json as body_reading
-from tensorfleet.process import room_for
+from tensorfleet.http.server import room_for
 from tests.unit.bounded_server import Client, Server, running
 
 GET = "GET /api/v1/models HTTP/1.1\nHost: a\n"

@@ -8,7 +8,7 @@ import time
 import uuid
 from typing import Any
 
-from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -103,14 +103,17 @@ class KillPublisherMidway(KillService):
 
 
 def _has_begun(admin: AdminClient, place: Place) -> bool:
-    """Whether the feed holds records that are not committed yet."""
+    """Whether the feed holds records that are not committed yet. Not if Kafka does not tell."""
     feed = [TopicPartition(place.topics.feed, number) for number in range(place.partitions)]
-    ends = [
-        {one: future.result(5).offset for one, future in admin.list_offsets(latest, isolation_level=level).items()}
-        for latest in [dict.fromkeys(feed, OffsetSpec.latest())]
-        for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
-    ]
-    return ends[0] != ends[1]
+    latest = dict.fromkeys(feed, OffsetSpec.latest())
+    try:
+        committed, all_of_it = (
+            [future.result(5).offset for future in admin.list_offsets(latest, isolation_level=level).values()]
+            for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+        )
+    except (KafkaException, TimeoutError):
+        return False
+    return committed != all_of_it
 
 
 class KillBlockedProjector(KillService):

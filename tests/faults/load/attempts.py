@@ -19,7 +19,7 @@ from tests.faults.load.requests import Request
 MOST_ATTEMPTS = 24
 ATTEMPT_SECONDS = 10.0
 HANG_UPS = 0.02
-ASYNCHRONOUS = 0.6
+ASYNCHRONOUS = 0.3
 _PAUSES = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 
@@ -53,7 +53,7 @@ class Caller:
             if turn and not any(_goes_on(one) for one in attempts):
                 break
             await self._pause(turn)
-            sent_at, reply = await self._ask(whole, key, first=turn == 0)
+            sent_at, reply = await self._ask(whole, key, first=turn == 0, asynchronous=0.0)
             for one, attempt in zip(attempts, _of_batch(sent_at, reply, len(entries)), strict=True):
                 if not one or not one[-1].acknowledged:
                     one.append(attempt)
@@ -74,9 +74,12 @@ class Caller:
         if turn:
             await asyncio.sleep(_PAUSES[min(turn, len(_PAUSES)) - 1] * self._chance.uniform(0.5, 1.5))
 
-    async def _ask(self, request: Request, key: str, *, first: bool) -> tuple[float, Reply | None]:
+    async def _ask(
+        self, request: Request, key: str, *, first: bool, asynchronous: float = ASYNCHRONOUS
+    ) -> tuple[float, Reply | None]:
+        """`asynchronous`: with this chance it is not waited until the answer is visible."""
         headers = {"Idempotency-Key": key, "Content-Type": "application/json", **request.headers}
-        if self._chance.random() < ASYNCHRONOUS:
+        if self._chance.random() < asynchronous:
             headers["Prefer"] = "respond-async"
         hangs_up = first and self._chance.random() < HANG_UPS
         seconds = self._chance.uniform(0.002, 0.05) if hangs_up else ATTEMPT_SECONDS

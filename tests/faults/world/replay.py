@@ -12,7 +12,8 @@ from tensorfleet.kafka import configuration
 from tensorfleet.kafka.records import Record
 from tensorfleet.kafka.topics import prepare_topics
 from tensorfleet.mongo.connection import open_store
-from tensorfleet.mongo.projection_store import Checkpoint, ProjectionStore
+from tensorfleet.mongo.projection_store import ProjectionStore
+from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.projection.batch import BatchProjection
 from tests.faults.checker.observations import Documents
 
