@@ -37,11 +37,6 @@ from tests.integration.projected import projector_running, wait_for_checkpoints
 from tests.processes import RegistryProcesses
 
 
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: NativeStack) -> CommandLine:
-    return CommandLine(capsys, monkeypatch, stack)
-
-
 class OlderCodec(Codec):
     """Of a release that does not know the newest schema yet."""
 

@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from devstack.stack import NativeStack
 from tensorfleet.domain.errors import CheckpointTaken, GenerationsBusy, LogUnavailable, ReadModelsOutdated
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.generation_stores import open_generations
@@ -22,25 +21,11 @@ from tensorfleet.rebuild import rebuild
 from tensorfleet.rebuild.filling import Filling
 from tensorfleet.rebuild.lanes import Lane, Lanes
 from tests.integration.command_line import CommandLine
-from tests.integration.registry_world import RegistryWorld, registry_world
+from tests.integration.registry_world import RegistryWorld
 from tests.processes import REPOSITORY
 
-EVENTS = 400
 NOBODY = ("--hand-over", 0)
 """No projector runs in most of these tests."""
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: NativeStack) -> CommandLine:
-    return CommandLine(capsys, monkeypatch, stack)
-
-
-@pytest.fixture
-def world(stack: NativeStack, command: CommandLine) -> Iterator[RegistryWorld]:
-    with registry_world(stack.kafka_bootstrap, stack.mongodb_url) as world:
-        world.write(EVENTS)
-        command.use(world)
-        yield world
 
 
 def plant(world: RegistryWorld) -> str:
