@@ -175,15 +175,16 @@ def test_a_rebuild_that_was_killed_changed_nothing_and_can_be_repeated(
 
 
 def kill_while_filling(world: RegistryWorld) -> None:
-    known = world.databases()
-    running = subprocess.Popen([sys.executable, "-m", "tensorfleet.cli", "rebuild"], cwd=REPOSITORY, env=os.environ)
-    try:
-        deadline = time.monotonic() + 60
-        while not any(world.client[one].checkpoints.find_one() for one in world.databases() - known):
-            assert time.monotonic() < deadline and running.poll() is None
-    finally:
-        running.send_signal(signal.SIGKILL)
-        running.wait()
+    begun = {"operationType": "insert", "ns.coll": "checkpoints", "ns.db": {"$regex": f"^{world.home}__"}}
+    with world.client.watch([{"$match": begun}], max_await_time_ms=1000) as changes:
+        running = subprocess.Popen([sys.executable, "-m", "tensorfleet.cli", "rebuild"], cwd=REPOSITORY, env=os.environ)
+        try:
+            deadline = time.monotonic() + 60
+            while changes.try_next() is None:
+                assert time.monotonic() < deadline and running.poll() is None
+        finally:
+            running.send_signal(signal.SIGKILL)
+            running.wait()
 
 
 def test_what_fails_after_the_switch_takes_nothing_back(
