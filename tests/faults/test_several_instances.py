@@ -24,8 +24,7 @@ def two(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
     """Each test leaves both running and owning."""
     processes = RegistryProcesses(stack, tmp_path_factory.mktemp("two"), [FIRST, SECOND, "projector"])
     try:
-        processes.start(FIRST, "projector")
-        processes.start(SECOND)
+        processes.start()
         until_both_own(processes)
         yield processes
     finally:

@@ -8,7 +8,6 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,10 +29,12 @@ COMPOSITIONS = {
 }
 
 
-@pytest.fixture(params=COMPOSITIONS)
-def registry(request: pytest.FixtureRequest, stack: Servers, tmp_path: Path) -> Iterator[Registry]:
+@pytest.fixture(scope="module", params=COMPOSITIONS)
+def registry(
+    request: pytest.FixtureRequest, stack: Servers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
     writes, reads, names = COMPOSITIONS[request.param]
-    processes = RegistryProcesses(stack, tmp_path, names)
+    processes = RegistryProcesses(stack, tmp_path_factory.mktemp("switched"), names)
     try:
         processes.start()
         with MongoClient[dict[str, Any]](stack.mongodb_url) as client:
