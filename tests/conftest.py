@@ -6,7 +6,6 @@ import os
 import uuid
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from hypothesis import settings
 
@@ -49,22 +48,6 @@ def blob_store(s3: S3) -> Iterator[MinioBlobStore]:
     asyncio.run(store.ensure_bucket())
     yield store
     store.close()
-
-
-@pytest.fixture(scope="session")
-def registry_processes(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProcesses]:
-    processes = RegistryProcesses(stack, tmp_path_factory.mktemp("registry"))
-    try:
-        processes.start()
-        yield processes
-    finally:
-        processes.stop_all()
-
-
-@pytest.fixture
-def http(registry_processes: RegistryProcesses) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=registry_processes.url, timeout=30) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
