@@ -6,6 +6,7 @@ STAMP := .venv/.installed
 MINUTES ?= 30
 EXECUTIONS ?= 1000000
 CASES ?= 600
+WORKERS ?= 2
 INSTANCES ?= 1
 
 .DEFAULT_GOAL := help
@@ -32,9 +33,10 @@ logs: $(STAMP) ## follow the logs; of one process: make logs NAME=gateway
 reset: $(STAMP) ## stop everything and delete all data (asks first)
 	@$(BIN)/python -m devstack reset
 
-test: lint ## lint, then all tests on servers of their own
+test: lint ## lint, then all tests on servers of their own, by two workers; other numbers: make test WORKERS=1
 	@$(BIN)/python -m devstack install --test-tools
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests --ignore tests/faults --numprocesses $(WORKERS)
+	$(BIN)/python -m pytest tests/faults
 
 test-s3: $(STAMP) ## the tests of blobs on an S3 server that is not MinIO (compiles versitygw the first time: 2 minutes)
 	TEST_S3=versitygw $(BIN)/python -m pytest tests/integration/test_blobs.py tests/integration/test_collection.py

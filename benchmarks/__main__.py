@@ -33,7 +33,7 @@ from benchmarks import (
 from benchmarks.table import Row, render
 from devstack.errors import InstallError
 from devstack.stack import NativeStack
-from tensorfleet.process import tune_interpreter
+from tensorfleet.interpreter import tune_interpreter
 
 FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "idle_memory": idle_memory.measure,

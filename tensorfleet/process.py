@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from tensorfleet.domain.errors import Fatal
+from tensorfleet.interpreter import tune_interpreter
 from tensorfleet.log_lines import JsonLines, TextLines
 from tensorfleet.settings import Settings
 
@@ -88,18 +88,6 @@ def run(main: Callable[[Form], Coroutine[Any, Any, None]], load: Callable[[], Fo
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(0)
-
-
-def tune_interpreter() -> None:
-    """Set the interpreter up for many objects that live long, and for threads that wait for one another.
-
-    With the default thresholds, looking for cycles took two thirds of the time of a replay. With the default switch
-    interval of 5 ms, a thread whose answer from a server has come waits that long for one that computes.
-    """
-    sys.setswitchinterval(0.0005)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -1,22 +1,39 @@
-"""Real servers once per session, on free ports, without data; they end with the session."""
+"""Real servers once per session, on free ports, without data; they end with the session.
+
+With `--numprocesses` each worker is a session of its own: what one of them stops or kills, no other one uses.
+"""
 
 from __future__ import annotations
 
 import os
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
-import httpx
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tensorfleet.blobs.minio_store import MinioBlobStore
 from tests.processes import RegistryProcesses
 from tests.second_s3 import S3, second_s3
 from tests.servers import Servers, fresh_servers
 
+E2E = "tests/e2e/"
 settings.register_profile("registry", deadline=None)
 settings.load_profile("registry")
+
+
+class ByWhatIsShared(LoadScopeScheduling):
+    """A worker gets whole files, for what their tests share, and all of `e2e`, whose processes are started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return E2E if file.startswith(E2E) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatIsShared:
+    return ByWhatIsShared(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -49,22 +66,6 @@ def blob_store(s3: S3) -> Iterator[MinioBlobStore]:
     asyncio.run(store.ensure_bucket())
     yield store
     store.close()
-
-
-@pytest.fixture(scope="session")
-def registry_processes(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProcesses]:
-    processes = RegistryProcesses(stack, tmp_path_factory.mktemp("registry"))
-    try:
-        processes.start()
-        yield processes
-    finally:
-        processes.stop_all()
-
-
-@pytest.fixture
-def http(registry_processes: RegistryProcesses) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=registry_processes.url, timeout=30) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import httpx
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from devstack.ports import free_ports
 from tensorfleet.events.topics import Topics
 from tests.servers import Servers
 
@@ -27,9 +28,7 @@ ORIGIN = "https://dashboard.example"
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 class RegistryProcesses:
@@ -96,11 +95,8 @@ class RegistryProcesses:
 
     def wait_ready(self, name: str) -> None:
         """Ask until the process says that it is ready; fail with its log if it ends or takes too long."""
-
-        def ready() -> bool:
-            return httpx.get(f"{self.url_of(name)}/health/ready", timeout=5, verify=self.trusted).status_code == 200
-
-        self.wait_until(ready, name)
+        with httpx.Client(timeout=5, verify=self.trusted) as http:  # one for all questions: each takes a while to make
+            self.wait_until(lambda: http.get(f"{self.url_of(name)}/health/ready").status_code == 200, name)
 
     def wait_until(self, condition: Callable[[], bool], name: str) -> None:
         """Ask until `condition` holds; fail with the log of the process `name` if it ends or that takes too long."""
@@ -116,12 +112,15 @@ class RegistryProcesses:
             time.sleep(0.05)
         raise AssertionError(f"{name}: not within {READY_SECONDS} s:\n{self.log(name)}")
 
+    @cached_property
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.kafka_bootstrap})
+
     def log_ends(self) -> dict[int, int]:
         """The offset after the last record of each partition of the log, as Kafka says now."""
         topics = Topics(self.registry_id)
-        admin = AdminClient({"bootstrap.servers": self.kafka_bootstrap})
         asked = {TopicPartition(topics.log, number): OffsetSpec.latest() for number in range(topics.partitions)}
-        return {one.partition: future.result(10).offset for one, future in admin.list_offsets(asked).items()}
+        return {one.partition: future.result(10).offset for one, future in self._admin.list_offsets(asked).items()}
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text()[-4000:]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.domain.names import MODEL_ID
 from tensorfleet.events.topics import Topics
 from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.settings import BlobSettings, LogSettings, load
+
+if TYPE_CHECKING:
+    from tensorfleet.blobs.minio_store import MinioBlobStore
 
 CLIENT_ID = "tensorfleet-cli"
 
@@ -41,6 +43,8 @@ def log_reader(settings: LogSettings) -> TopicReader:
 
 @contextmanager
 def blob_store() -> Iterator[MinioBlobStore]:
+    from tensorfleet.blobs.minio_store import MinioBlobStore  # a fifth of the start of a command, and few need it
+
     settings = load(BlobSettings)
     store = MinioBlobStore.connect(
         settings.minio_endpoint,

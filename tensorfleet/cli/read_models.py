@@ -14,6 +14,7 @@ from tensorfleet.cli.progress import shown_progress
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
+from tensorfleet.interpreter import tune_interpreter
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.dead_letters import DeadLetterTopic
 from tensorfleet.mongo.comparison import Difference
@@ -45,8 +46,6 @@ __all__ = [
 @contextmanager
 def read_model_works(registry: str | None, processes: int | None = None) -> Iterator[ReadModelWorks]:
     """`processes`: how many replay a long log; without it, one for each processor."""
-    from tensorfleet.process import tune_interpreter  # brings the HTTP server along, which no other command needs
-
     tune_interpreter()
     log, models = log_settings(registry), load(ReadModelSettings)
     topics = Topics(log.registry_id, log.log_partitions)

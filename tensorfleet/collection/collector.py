@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tensorfleet.blobs.claims import CLAIM_SECONDS
-from tensorfleet.blobs.minio_inventory import MinioInventory, StoredObject, UnfinishedUpload
 from tensorfleet.domain.errors import CollectionRefused
 from tensorfleet.progress import Progress
+
+if TYPE_CHECKING:  # minio's client takes a while to load, and most commands do without it
+    from tensorfleet.blobs.minio_inventory import MinioInventory, StoredObject, UnfinishedUpload
 
 BATCH: Final = 100
 MOST_SECONDS: Final = CLAIM_SECONDS / 5

@@ -18,6 +18,7 @@ from typing import Final
 
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
+from tensorfleet.interpreter import tune_interpreter
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.generation_stores import open_generations
 from tensorfleet.mongo.writes import Checkpoint
@@ -89,8 +90,6 @@ class Lanes:
 
 def fill_lane(lane: Lane) -> Filled:
     """In a process of its own, that ends when the one does which wants it done."""
-    from tensorfleet.process import tune_interpreter  # brings the HTTP server along, which nothing else here needs
-
     Thread(target=_end_with_parent, daemon=True).start()
     os.nice(_NICENESS)
     tune_interpreter()

@@ -8,7 +8,6 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,10 +29,12 @@ COMPOSITIONS = {
 }
 
 
-@pytest.fixture(params=COMPOSITIONS)
-def registry(request: pytest.FixtureRequest, stack: Servers, tmp_path: Path) -> Iterator[Registry]:
+@pytest.fixture(scope="module", params=COMPOSITIONS)
+def registry(
+    request: pytest.FixtureRequest, stack: Servers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
     writes, reads, names = COMPOSITIONS[request.param]
-    processes = RegistryProcesses(stack, tmp_path, names)
+    processes = RegistryProcesses(stack, tmp_path_factory.mktemp("switched"), names)
     try:
         processes.start()
         with MongoClient[dict[str, Any]](stack.mongodb_url) as client:
@@ -62,8 +63,9 @@ class Registry:
         return self._home.client[self.live].models
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """In a process of its own, less polite than an operator's: beside this traffic it would get next to no time."""
         return subprocess.run(
-            [sys.executable, "-m", "tensorfleet.cli", *arguments],
+            [sys.executable, "-c", f"from tensorfleet.cli.__main__ import main; main({[*arguments]})"],
             cwd=REPOSITORY,
             env=self.processes.environment,
             capture_output=True,

@@ -41,9 +41,12 @@ def project(kafka: dict[str, str], topics: Topics, mongodb_url: str, ends: dict[
 
 
 def wait_for_checkpoints(database: Any, ends: dict[str, int]) -> None:
+    """MongoDB tells of each change: to ask without pause would take the processor from who is waited for."""
     deadline = time.monotonic() + 60
-    while {one["_id"]: one["next_offset"] for one in database.checkpoints.find()} != ends:
-        assert time.monotonic() < deadline, list(database.checkpoints.find())
+    with database.checkpoints.watch(max_await_time_ms=1000) as changes:
+        while {one["_id"]: one["next_offset"] for one in database.checkpoints.find()} != ends:
+            assert time.monotonic() < deadline, list(database.checkpoints.find())
+            changes.try_next()
 
 
 def _documents(collection: Any) -> list[bytes]:

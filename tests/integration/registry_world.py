@@ -19,6 +19,9 @@ from tests.builders import CODEC
 from tests.integration.kafka_world import KafkaWorld
 from tests.integration.projected import Content, no_dead_letters, projector_running, wait_for_checkpoints
 
+EVENTS = 400
+"""Of the world that the tests of several commands begin with."""
+
 
 class RegistryWorld(KafkaWorld):
     """Two partitions; the home database has the registry's name."""

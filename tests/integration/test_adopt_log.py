@@ -27,11 +27,6 @@ from tests.processes import RegistryProcesses
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: NativeStack) -> CommandLine:
-    return CommandLine(capsys, monkeypatch, stack)
-
-
-@pytest.fixture
 def world(stack: NativeStack, command: CommandLine) -> Iterator[RegistryWorld]:
     with registry_world(stack.kafka_bootstrap, stack.mongodb_url) as world:
         world.write(200)

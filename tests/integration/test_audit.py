@@ -49,11 +49,6 @@ def history() -> Stream:
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: NativeStack) -> CommandLine:
-    return CommandLine(capsys, monkeypatch, stack)
-
-
-@pytest.fixture
 def world(stack: NativeStack, command: CommandLine) -> KafkaWorld:
     """Topics with one partition, which the commands meet."""
     world = KafkaWorld(stack.kafka_bootstrap)

@@ -39,11 +39,6 @@ NAMES = ("one", "two")
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: NativeStack) -> CommandLine:
-    return CommandLine(capsys, monkeypatch, stack)
-
-
-@pytest.fixture
 def world(stack: NativeStack, command: CommandLine, blob_store: MinioBlobStore) -> KafkaWorld:
     """One partition: `history()`, two downloads, and the blobs, which the commands meet."""
     world = KafkaWorld(stack.kafka_bootstrap)

@@ -23,11 +23,6 @@ V1 = ModelVersion.parse("v1.0")
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: NativeStack) -> CommandLine:
-    return CommandLine(capsys, monkeypatch, stack)
-
-
-@pytest.fixture
 def world(stack: NativeStack) -> KafkaWorld:
     return KafkaWorld(stack.kafka_bootstrap)
 

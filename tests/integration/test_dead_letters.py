@@ -38,8 +38,10 @@ from tests.processes import RegistryProcesses
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: NativeStack) -> CommandLine:
-    return CommandLine(capsys, monkeypatch, stack)
+def http(own_processes: RegistryProcesses) -> Iterator[httpx.Client]:
+    own_processes.start_missing()
+    with httpx.Client(base_url=own_processes.url, timeout=30) as client:
+        yield client
 
 
 class OlderCodec(Codec):
@@ -152,16 +154,16 @@ def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 @pytest.mark.timeout(240)
 def test_an_operator_sees_and_discards_what_parks_a_model(
-    registry_processes: RegistryProcesses, http: httpx.Client, command: CommandLine, monkeypatch: pytest.MonkeyPatch
+    own_processes: RegistryProcesses, http: httpx.Client, command: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every kind of hostile bytes; the processes go on, and so do all other models."""
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "REGISTRY_ID", "MONGODB_URL", "MONGODB_DB"):
-        monkeypatch.setenv(name, registry_processes.environment[name])
-    monkeypatch.setenv("REGISTRY_URL", registry_processes.url)
+        monkeypatch.setenv(name, own_processes.environment[name])
+    monkeypatch.setenv("REGISTRY_URL", own_processes.url)
     made = http.post("/api/v1/models", json={"name": "poisoned", "algorithm": "svm"}).json()
     model_id = made["model_id"]
-    topics, partition = Topics(registry_processes.registry_id), partition_of(model_id, 6)
-    producer = Producer({"bootstrap.servers": registry_processes.kafka_bootstrap, "message.max.bytes": 8 * 2**20})
+    topics, partition = Topics(own_processes.registry_id), partition_of(model_id, 6)
+    producer = Producer({"bootstrap.servers": own_processes.kafka_bootstrap, "message.max.bytes": 8 * 2**20})
     poison = [value for _, value in HOSTILE if len(value) < 2**20]
     for value in poison:
         producer.produce(topics.log, value, model_id.encode(), partition=partition)
@@ -186,7 +188,7 @@ def test_an_operator_sees_and_discards_what_parks_a_model(
     shown = command.run("dead-letters", "show", truncated["position"])
     assert 'field    model_name: "a model"' in shown.out
     assert "can't be read" in shown.out
-    metrics = httpx.get(f"{registry_processes.url_of('projector')}/metrics", timeout=10).text
+    metrics = httpx.get(f"{own_processes.url_of('projector')}/metrics", timeout=10).text
     assert f'parked_models{{partition="{partition}"}} 1.0' in metrics
     assert "dead_letters_total" in metrics
 

@@ -290,6 +290,5 @@ def test_a_place_that_the_feed_never_had_is_refused(served: Served) -> None:
 def test_a_kafka_that_is_not_there_is_a_503_with_retry_after() -> None:
     feed = KafkaFeed({"bootstrap.servers": "127.0.0.1:1"}, Topics("test", PARTITIONS), "test")
     with serving(feed) as served, httpx.Client(base_url=f"http://127.0.0.1:{served.port}", timeout=30) as http:
-        for path in ("/api/v1/events", "/api/v1/events/stream"):
-            answer = http.get(path)
+        for answer in ThreadPoolExecutor(2).map(http.get, ("/api/v1/events", "/api/v1/events/stream")):
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2"), answer.text

@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from devstack.stack import NativeStack
 from tensorfleet.domain.errors import CheckpointTaken, GenerationsBusy, LogUnavailable, ReadModelsOutdated
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.generation_stores import open_generations
@@ -23,25 +22,11 @@ from tensorfleet.rebuild import rebuild
 from tensorfleet.rebuild.filling import Filling
 from tensorfleet.rebuild.lanes import Lane, Lanes
 from tests.integration.command_line import CommandLine
-from tests.integration.registry_world import RegistryWorld, registry_world
+from tests.integration.registry_world import RegistryWorld
 from tests.processes import REPOSITORY
 
-EVENTS = 400
 NOBODY = ("--hand-over", 0)
 """No projector runs in most of these tests."""
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: NativeStack) -> CommandLine:
-    return CommandLine(capsys, monkeypatch, stack)
-
-
-@pytest.fixture
-def world(stack: NativeStack, command: CommandLine) -> Iterator[RegistryWorld]:
-    with registry_world(stack.kafka_bootstrap, stack.mongodb_url) as world:
-        world.write(EVENTS)
-        command.use(world)
-        yield world
 
 
 def plant(world: RegistryWorld) -> str:
@@ -191,15 +176,16 @@ def test_a_rebuild_that_was_killed_changed_nothing_and_can_be_repeated(
 
 
 def kill_while_filling(world: RegistryWorld) -> None:
-    known = world.databases()
-    running = subprocess.Popen([sys.executable, "-m", "tensorfleet.cli", "rebuild"], cwd=REPOSITORY, env=os.environ)
-    try:
-        deadline = time.monotonic() + 60
-        while not any(world.client[one].checkpoints.find_one() for one in world.databases() - known):
-            assert time.monotonic() < deadline and running.poll() is None
-    finally:
-        running.send_signal(signal.SIGKILL)
-        running.wait()
+    begun = {"operationType": "insert", "ns.coll": "checkpoints", "ns.db": {"$regex": f"^{world.home}__"}}
+    with world.client.watch([{"$match": begun}], max_await_time_ms=1000) as changes:
+        running = subprocess.Popen([sys.executable, "-m", "tensorfleet.cli", "rebuild"], cwd=REPOSITORY, env=os.environ)
+        try:
+            deadline = time.monotonic() + 60
+            while changes.try_next() is None:
+                assert time.monotonic() < deadline and running.poll() is None
+        finally:
+            running.send_signal(signal.SIGKILL)
+            running.wait()
 
 
 def test_what_fails_after_the_switch_takes_nothing_back(

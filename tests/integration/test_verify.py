@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from bson import Int64, ObjectId
 
-from devstack.stack import NativeStack
 from tests.integration.command_line import CommandLine
-from tests.integration.registry_world import RegistryWorld, registry_world
+from tests.integration.registry_world import EVENTS, RegistryWorld
 from tests.processes import free_port
-
-EVENTS = 400
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: NativeStack) -> CommandLine:
-    return CommandLine(capsys, monkeypatch, stack)
-
-
-@pytest.fixture
-def world(stack: NativeStack, command: CommandLine) -> Iterator[RegistryWorld]:
-    with registry_world(stack.kafka_bootstrap, stack.mongodb_url) as world:
-        world.write(EVENTS)
-        command.use(world)
-        yield world
 
 
 def test_read_models_that_the_log_made_are_exact(world: RegistryWorld, command: CommandLine) -> None:

@@ -8,8 +8,6 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from confluent_kafka import Producer
-
 from tensorfleet.domain import commands as c
 from tensorfleet.domain.decider import decide
 from tensorfleet.domain.errors import RegistryError
@@ -20,9 +18,8 @@ from tensorfleet.domain.model import INITIAL, LiveModel, Model
 from tensorfleet.domain.names import model_id_of, partition_of
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.envelope import OwnershipClaimed, Position
-from tensorfleet.kafka import configuration
 from tests.builders import CODEC, blob, envelope, registration, scan_of
-from tests.integration.kafka_world import KafkaWorld
+from tests.integration.kafka_world import KafkaWorld, known_producer
 from tests.integration.projected import wait_for_checkpoints
 
 V1 = ModelVersion.parse("v1.0")
@@ -36,7 +33,7 @@ class WrittenRegistry:
         self.now = now
         self.models: dict[str, Model] = {}
         self._db = db
-        self._producer = Producer(configuration.producer(kafka.kafka, "test"))
+        self._producer = known_producer(kafka.kafka)
         self._heads: dict[str, tuple[int, bytes]] = {}
         self._ends = Counter(
             {f"{name}:{number}": 0 for name in ("log", "downloads") for number in range(kafka.topics.partitions)}

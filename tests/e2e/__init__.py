@@ -1,0 +1,1 @@
+"""The registry as its users meet it: real processes, asked over HTTP."""
