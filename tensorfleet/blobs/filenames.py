@@ -8,14 +8,12 @@ from typing import Final
 from urllib.parse import quote
 
 from tensorfleet.domain.limits import FILENAME_BYTES
-from tensorfleet.domain.texts import DECOMPOSED
+from tensorfleet.domain.texts import normalized
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _LINE_BREAKS: Final = frozenset({"Zl", "Zp"})
 _RESERVED: Final = str.maketrans(dict.fromkeys("\"'`<>:|?*", "_"))
 _EXTENSION_BYTES: Final = 32
-_MOST_CHARACTERS: Final = 2 * DECOMPOSED * FILENAME_BYTES
-"""What a longer name has between its beginning and its end is cut away anyway: so little is normalised in no time."""
 _PLAIN: Final = re.compile(r"[ !#$&-\[\]-~]+")
 _NOT_PLAIN: Final = re.compile(r"[^ !#$&-\[\]-~]")
 _ATTRIBUTE_CHARACTERS: Final = "!#$&+-.^_`|~"
@@ -60,9 +58,7 @@ def safe_filename(raw: str) -> str | None:
     """
     last = re.split(r"[/\\]", raw)[-1]
     seen = "".join(" " if _category(one) in _LINE_BREAKS else one for one in last if _category(one) not in _UNSEEN)
-    if len(seen) > _MOST_CHARACTERS:
-        seen = seen[: _MOST_CHARACTERS // 2] + seen[-_MOST_CHARACTERS // 2 :]
-    return _shortened(_trimmed(unicodedata.normalize("NFC", seen).translate(_RESERVED))) or None
+    return _shortened(_trimmed(normalized("NFC", seen).translate(_RESERVED))) or None
 
 
 def content_disposition(filename: str) -> str:

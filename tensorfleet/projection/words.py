@@ -10,16 +10,14 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
-from unicodedata import category, combining, normalize
+from unicodedata import category
+
+from tensorfleet.domain.texts import normalized
 
 WORD_CHARACTERS: Final = 64
 """A longer word counts as its beginning."""
 
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
-_MARKS: Final = 30
-"""On one letter; as many as the stream-safe text format of Unicode (UAX 15) allows."""
-_MANY_SIGNS: Final = re.compile(rf"[^\w\s\x00-\x7f]{{{_MARKS + 1},}}")
-"""Among them are all marks: none is a letter to a regular expression."""
 _UNSPACED: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"  # kana
@@ -82,20 +80,9 @@ _TABLE: Final = _Lettered()
 def _lettered(text: str, *, keep_space: bool = False) -> str:
     """Case is kept. White space is a space, whatever else parts words a tab; or both are spaces."""
     if not text.isascii():
-        text = _MANY_SIGNS.sub(_with_few_marks, text)
-        text = normalize("NFC", _ACCENTS.sub("", normalize("NFKD", text)))
+        text = normalized("NFC", _ACCENTS.sub("", normalized("NFKD", text)))
     spaced = text.translate(_TABLE)
     return spaced if keep_space else spaced.replace("\t", " ")
-
-
-def _with_few_marks(signs: re.Match[str]) -> str:
-    """Normalising takes time by the square of the number of marks in a row; no language has as many."""
-    kept, marks = [], 0
-    for one in signs[0]:
-        marks = marks + 1 if combining(one) else 0
-        if marks <= _MARKS:
-            kept.append(one)
-    return "".join(kept)
 
 
 def _pieces(lettered: str) -> Iterator[str]:
