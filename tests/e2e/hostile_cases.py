@@ -611,7 +611,6 @@ COMMANDS = commands(
         ("POST /api/v1/dead-letters/discard", b"{}", "422 invalid"),
         ("POST /api/v1/dead-letters/discard", b'{"model_id": "zz", "reason": "x"}', "404 model-not-found"),
         ("POST /api/v1/dead-letters/discard", b'{"model_id": {"$ne": ""}, "reason": "x"}', "422 invalid model_id"),
-        ("POST /api/v1/keys", b'{"name": "n", "roles": ["admin"]}', "403 forbidden"),
     ]
 )
 FORM = "multipart/form-data; boundary=b"
@@ -760,6 +759,10 @@ KEYS = [
             ("an operator for a key", "DELETE /api/v1/keys/%7B%22$ne%22:%22%22%7D", "404 key-not-found"),
             ("all keys", "DELETE /api/v1/keys", "405 method-not-allowed"),
         ]
+    ),
+    *headers(
+        "DELETE /api/v1/keys/nonsense",
+        [("a page of another site that has a key", "Origin: https://stranger.example", "404 key-not-found")],
     ),
 ]
 """Sent with an admin's key to a registry that asks for keys."""

@@ -68,13 +68,13 @@ def outcome(port: int, case: Case, known: Known, *headers: str) -> str:
         status, kind, content = sent(port, request, lines, body)
     except OSError as error:
         return f"no answer: {error!r}"
-    words = [str(status), *(told(kind, content) if status >= 400 else found(kind, content))]
+    words = [str(status), *(told(status, kind, content) if status >= 400 else found(kind, content))]
     return " ".join(words[: len(case.expected.split())]).strip()
 
 
-def told(kind: str, content: bytes) -> list[str]:
+def told(status: int, kind: str, content: bytes) -> list[str]:
     problem = json.loads(content)
-    if kind != "application/problem+json" or not problem.keys() >= PROBLEM:
+    if kind != "application/problem+json" or not problem.keys() >= PROBLEM or problem["status"] != status:
         return ["no problem:", kind, str(problem)]
     first = (problem.get("errors") or [{}])[0]
     place = ["at", str(first["position"])] if "position" in first else []
