@@ -1,4 +1,4 @@
-"""A certificate for this machine, signed by an authority that nobody knows; made anew, in files."""
+"""A certificate for an address, signed by an authority that nobody knows; made anew, in files."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from cryptography.x509.oid import NameOID
 
 
 class Certificates:
-    """PEM files in `directory`: the authority, and a certificate for 127.0.0.1 with its key, in clear and encrypted."""
+    """PEM files in `directory`: the authority, and a certificate for `address` with its key, in clear and encrypted."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, address: str = "127.0.0.1") -> None:
         directory.mkdir()
         self.ca = directory / "ca.pem"
         self.certificate = directory / "certificate.pem"
@@ -31,7 +31,7 @@ class Certificates:
         self.encrypted_key = directory / "encrypted-key.pem"
         authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         root = _signed("Test authority", authority, "Test authority", authority, is_authority=True)
-        leaf = _signed("127.0.0.1", key, "Test authority", authority, is_authority=False)
+        leaf = _signed(address, key, "Test authority", authority, is_authority=False)
         self.ca.write_bytes(root.public_bytes(Encoding.PEM))
         self.certificate.write_bytes(leaf.public_bytes(Encoding.PEM))
         self.key.write_bytes(_text_of(key, NoEncryption()))
@@ -74,6 +74,6 @@ def _signed(
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
     )
     if not is_authority:
-        addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")])
+        addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address(name))])
         building = building.add_extension(addresses, critical=False)
     return building.sign(issuer_key, hashes.SHA256())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
 from tensorfleet.access.roles import Role
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand
+from tensorfleet.domain.texts import composed
 
 PREFIX_CHARACTERS: Final = 100
 SUBJECT: Final = "oidc:"
@@ -27,7 +27,7 @@ class NamePrefix:
     @classmethod
     def of(cls, text: str, field: str) -> NamePrefix:
         """NFC, as names are. InvalidCommand, naming `field`, for what no name can begin with."""
-        normal = unicodedata.normalize("NFC", text)
+        normal = composed(text, PREFIX_CHARACTERS)
         problem = limits.text_problem(normal, PREFIX_CHARACTERS)
         if problem is None and (not normal or normal != normal.lstrip()):
             problem = "is empty or begins with a space"

@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from tensorfleet.domain.limits import FILENAME_BYTES
+from tensorfleet.domain.texts import normalized
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _LINE_BREAKS: Final = frozenset({"Zl", "Zp"})
@@ -57,7 +58,7 @@ def safe_filename(raw: str) -> str | None:
     """
     last = re.split(r"[/\\]", raw)[-1]
     seen = "".join(" " if _category(one) in _LINE_BREAKS else one for one in last if _category(one) not in _UNSEEN)
-    return _shortened(_trimmed(unicodedata.normalize("NFC", seen).translate(_RESERVED))) or None
+    return _shortened(_trimmed(normalized("NFC", seen).translate(_RESERVED))) or None
 
 
 def content_disposition(filename: str) -> str:

@@ -26,6 +26,7 @@ RegistryError
 │   └── KeyNotFound
 ├── Unauthenticated           no key, or none that counts
 ├── Forbidden                 the key may not do this
+│   └── ForeignPage           a web page of another site asks, and nobody has to show a key
 ├── TooManyRequests           of one key or address; `retry_after_seconds` says how long it takes
 ├── Malformed                 what was sent can't be read at all
 │   └── UnsupportedMediaType
@@ -280,6 +281,10 @@ class Unauthenticated(RegistryError):
 
 class Forbidden(RegistryError):
     code = "forbidden"
+
+
+class ForeignPage(Forbidden):
+    code = "foreign-page"
 
 
 class TooManyRequests(RegistryError):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import InvalidCommand
+from tensorfleet.domain.texts import composed
 
 MODEL_ID = re.compile(r"[0-9a-f]{24}")
 _ACCURACY_METRICS: Final = ("test_accuracy", "accuracy", "val_accuracy")
@@ -20,7 +20,7 @@ def canonical_name(raw: str) -> str:
     """NFC-normalised and trimmed. InvalidCommand if empty, over 200 characters, or with control characters."""
     problem = limits.text_problem(raw, limits.COMMAND_BODY_BYTES)
     if problem is None:
-        name = unicodedata.normalize("NFC", raw).strip()
+        name = composed(raw.strip(), limits.NAME_CHARACTERS).strip()
         problem = limits.text_problem(name, limits.NAME_CHARACTERS) or (None if name else "is empty")
     if problem:
         raise InvalidCommand.of("name", problem)

@@ -15,6 +15,7 @@ from tensorfleet.http.finishing import Finishing
 from tensorfleet.http.guard import Guard, protect
 from tensorfleet.http.metrics import Metrics, RequestMetrics
 from tensorfleet.http.openapi_document import complete_document
+from tensorfleet.http.own_pages import keep_to_own_pages
 from tensorfleet.http.problem_pages import problem_pages
 from tensorfleet.http.rate_limits import RateLimits
 
@@ -51,13 +52,16 @@ def make_app(
         if innermost is not None and isinstance(route, Route):
             route.app = innermost(route, route.app)
     protect(app, guard, limits)
+    origins = [one.strip() for one in cors_origins.split(",") if one.strip()]
+    if guard is None:
+        keep_to_own_pages(app, origins)
     complete_document(app, guarded=guard is not None, limited=limits is not None)
     app.add_middleware(Finishing)
     app.add_middleware(RequestMetrics, metrics=metrics)
-    if cors_origins:
+    if origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=[one.strip() for one in cors_origins.split(",")],
+            allow_origins=origins,
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=["*"],

@@ -69,13 +69,14 @@ async def chunks_of(request: Request) -> AsyncIterator[bytes]:
 
 async def read_command(request: Request, form: type[Body], *, empty_is: bytes = b"") -> tuple[Body, bytes]:
     """The JSON body as a `form`, and its bytes. `empty_is` stands in for an empty body."""
-    content_type, _, parameters = request.headers.get("content-type", "application/json").lower().partition(";")
+    content_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     content_type, charset = content_type.strip(), parameters.partition("charset=")[2].strip().strip('"')
-    raw = await read_body(request) or empty_is
-    if content_type != "application/json" and not content_type.endswith("+json"):
-        raise UnsupportedMediaType(f"Send application/json, not {content_type}.")
+    raw = await read_body(request)
+    if (content_type or raw) and content_type != "application/json" and not content_type.endswith("+json"):
+        raise UnsupportedMediaType(f"Send application/json, not {content_type or 'a body without a Content-Type'}.")
     if charset not in ("", "utf-8", "utf8"):
         raise UnsupportedMediaType(f"Send UTF-8, not {charset}.")
+    raw = raw or empty_is
     return validated(form, parse_object(raw)), raw
 
 

@@ -23,6 +23,7 @@ MEANINGS: Final = {
     "too-busy": "The process has as much under way as it takes on. Try again after `retry_after` seconds.",
     "invalid-key": "Show a key that counts, as X-API-Key or as Authorization: Bearer. None, or this one, does not.",
     "forbidden": "The key is valid and may not do this: a role is missing, or the key is limited to some models.",
+    "foreign-page": "A web page of another site sent this. CORS_ORIGINS names the sites whose pages may change things.",
     "key-not-found": "No key of this id was ever issued.",
     "not-found": "What the path names does not exist.",
     "model-not-found": "No model has this id, or it was deleted.",

@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
-from unicodedata import category, normalize
+from unicodedata import category
+
+from tensorfleet.domain.texts import normalized
 
 WORD_CHARACTERS: Final = 64
 """A longer word counts as its beginning."""
@@ -78,7 +80,7 @@ _TABLE: Final = _Lettered()
 def _lettered(text: str, *, keep_space: bool = False) -> str:
     """Case is kept. White space is a space, whatever else parts words a tab; or both are spaces."""
     if not text.isascii():
-        text = normalize("NFC", _ACCENTS.sub("", normalize("NFKD", text)))
+        text = normalized("NFC", _ACCENTS.sub("", normalized("NFKD", text)))
     spaced = text.translate(_TABLE)
     return spaced if keep_space else spaced.replace("\t", " ")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote
 
 import pytest
 
@@ -137,24 +136,10 @@ def test_a_model_registered_between_two_pages_does_not_shift_the_second(registry
     assert second == ["c", "b"]
 
 
-@pytest.mark.parametrize(
-    "change",
-    ["&algorithm=random_forest", "&order=asc", "&sort=name", "&tags=x", "&min_accuracy=0", "&page=2"],
-)
-def test_a_cursor_works_for_its_own_query_only(registry: World, change: str) -> None:
+def test_a_cursor_goes_on_with_another_limit(registry: World) -> None:
     five(registry)
     cursor = registry.get(f"{MODELS}?limit=2").json["pagination"]["next_cursor"]
-    assert registry.get(f"{MODELS}?limit=3&cursor={cursor}").status == 200
-    refused = registry.get(f"{MODELS}?limit=2&cursor={cursor}{change}")
-    assert (refused.status, refused.json["code"]) == (422, "invalid")
-
-
-def test_a_cursor_that_was_tampered_with_is_refused(registry: World) -> None:
-    five(registry)
-    cursor = registry.get(f"{MODELS}?limit=2").json["pagination"]["next_cursor"]
-    for forged in (cursor[:-2] + "AA", "A" + cursor[1:], cursor[:10], "x", "%C3%A9", "a" * 4096):
-        if forged != cursor:
-            assert registry.get(f"{MODELS}?cursor={forged}").status == 422
+    assert registry.names(f"{MODELS}?limit=3&cursor={cursor}") == list("cba")
 
 
 def test_search_finds_words_of_every_field_and_the_best_match_comes_first(registry: World) -> None:
@@ -179,85 +164,6 @@ def test_search_takes_the_filters_and_orders_of_lists(registry: World) -> None:
     assert registry.names(f"{SEARCH}?q=churn&tags=x&sort=created_at&order=asc") == ["churn one", "churn two"]
 
 
-@pytest.mark.parametrize("query", ["", "q=", "q=+", "q=%00", "q=" + "x" * 1001])
-def test_a_search_needs_words(registry: World, query: str) -> None:
-    assert registry.get(f"{SEARCH}?{query}").status == 422
-
-
-@pytest.mark.parametrize("words", ['"', "-", "-churn", '"-', ".*", "$where", "{$ne:1}", "'", "\\", "𝔘 ümlaut", "%"])
-def test_no_words_break_a_search(registry: World, words: str) -> None:
-    registry.model("churn")
-    assert registry.get(f"{SEARCH}?q={quote(words)}").status == 200
-
-
-HOSTILE = [
-    ("page=0", 422),
-    ("page=-1", 422),
-    ("page=2147483648", 422),
-    ("page=107374183&limit=20", 422),
-    ("page=107374182&limit=20", 200),
-    ("page=1_0", 422),
-    ("page=%205", 422),
-    ("page=+5", 422),
-    ("page=%D9%A5", 422),
-    ("page=5.0", 422),
-    ("page=", 422),
-    ("page=1&page=2", 422),
-    ("limit=0", 422),
-    ("limit=101", 422),
-    ("limit=100", 200),
-    ("limit=99999999999999999999999", 422),
-    ("min_accuracy=NaN", 422),
-    ("min_accuracy=inf", 422),
-    ("min_accuracy=1e400", 422),
-    ("min_accuracy=1_0", 422),
-    ("min_accuracy=0x10", 422),
-    ("min_accuracy=9223372036854775808", 422),
-    ("min_accuracy=-9223372036854775808", 200),
-    ("min_accuracy=1e-400", 200),
-    ("min_accuracy=" + "9" * 5000, 422),
-    ("min_metric.=1", 422),
-    ("min_metric.%00=1", 422),
-    ("min_metric.%24where=1", 200),
-    ("min_metric.a..b=1", 200),
-    ("min_metric.%24%24ROOT=1", 200),
-    ("min_metric." + "m" * 201 + "=1", 422),
-    ("min_metric.x=abc", 422),
-    ("sort=metrics.", 422),
-    ("sort=metrics.%24where", 200),
-    ("sort=metrics.a.b.c", 200),
-    ("sort=password", 422),
-    ("sort=_id", 422),
-    ("sort=score", 422),
-    ("order=up", 422),
-    ("status=deleted", 422),
-    ("algorithm%5B%24ne%5D=x", 422),
-    ("unknown=1", 422),
-    ("q=x", 422),
-    ("algorithm=" + "x" * 11_000, 422),
-    ("algorithm=%00", 422),
-    ("algorithm=%ED%A0%80", 400),
-    ("algorithm=%FF", 400),
-    ("algorithm=%zz", 400),
-    ("algorithm=100%", 400),
-    ("%FF=1", 400),
-    ("tags=a,,b", 422),
-    ("tags=" + ",".join("abcdefghij" * 11), 422),
-    ("tags=%24where", 200),
-    ("cursor=", 422),
-    ("&&", 200),
-    ("=1", 422),
-    ("&".join(f"min_metric.m{number}=1" for number in range(101)), 422),
-    ("&".join(f"min_metric.m{number}=1" for number in range(100)), 200),
-]
-
-
-def test_hostile_query_strings_never_end_in_a_5xx(registry: World) -> None:
-    five(registry)
-    found = {query: registry.get(f"{MODELS}?{query}").status for query, _ in HOSTILE}
-    assert found == dict(HOSTILE)
-
-
 def test_unknown_and_repeated_parameters_are_all_named(registry: World) -> None:
     problem = registry.get(f"{MODELS}?colour=red&limit=1&limit=2&size=3")
     assert problem.headers["content-type"] == "application/problem+json"
@@ -280,8 +186,6 @@ def test_a_read_waits_for_the_position_that_it_names(registry: World) -> None:
     assert registry.get(MODELS, X_Registry_Min_Position="3:8, 3:9").status == 200
     late = registry.get(MODELS, X_Registry_Min_Position="3:10")
     assert (late.status, late.json["code"]) == (504, "position-not-reached")
-    for wrong in ("3", "a:b", "3:-1", "3:1_0", "3:4:5", ",", "3:" + "9" * 40, "6:0", "99:1"):
-        assert registry.get(MODELS, X_Registry_Min_Position=wrong).status == 422
 
 
 def test_without_mongodb_a_read_is_a_503_that_says_when_to_retry(mongodb_url: str) -> None:

@@ -59,6 +59,7 @@ def test_a_name_is_reduced_to_a_safe_last_path_part(raw: str, safe: str | None) 
         ("m" * 300 + ".safetensors", ".safetensors"),
         ("模" * 200 + ".onnx", ".onnx"),
         ("e\u0301" * 300 + ".pkl", ".pkl"),
+        ("e" + "\u0302" * 100_000 + "\u0323" * 100_000 + ".pkl", ".pkl"),
         ("m" * 300, "m"),
         ("m." + "x" * 300, "x"),
         ("." + "x" * 300, "x"),

@@ -17,6 +17,12 @@ def test_equal_names_are_one_name() -> None:
     assert canonical_name("  cafe\u0301 ") == "caf\u00e9"
 
 
+def test_a_name_counts_as_long_as_it_is_when_it_is_composed() -> None:
+    assert canonical_name("e\u0323\u0302" * 200) == "\u1ec7" * 200
+    with pytest.raises(InvalidCommand, match="201 characters"):
+        canonical_name("e\u0323\u0302" * 201)
+
+
 @pytest.mark.parametrize("name", ["", "  ", "a\0", "a\n", "\ud800", "n" * 201, "\x85"])
 def test_a_bad_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidCommand):

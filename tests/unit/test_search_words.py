@@ -37,6 +37,11 @@ def test_a_name_is_found_by_beginnings_and_parts(name: str, found: list[str], no
     assert [one for one in not_found if finds(one)] == []
 
 
+def test_a_text_of_hardly_anything_but_marks_is_put_in_order_in_no_time() -> None:
+    assert words_of("e" + "\u0302" * 100_000 + "\u0323" * 100_000 + "a") == ["ea"]
+    assert words_of("e" + "\u05a7" * 100_000 + "\uff9e" * 100_000)[:2] == ["e", "\u3099\u3099"]
+
+
 def test_whole_words_and_compounds() -> None:
     assert words_of("Finds card_fraud; finds FRAUD!") == ["finds", "card", "fraud"]
     assert words_of(".*$%") == words_of("") == []
