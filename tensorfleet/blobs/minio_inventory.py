@@ -17,10 +17,12 @@ from tensorfleet.blobs.checksums import is_checksum
 from tensorfleet.blobs.minio_claims import PREFIX as CLAIMS
 from tensorfleet.blobs.minio_claims import MinioMarks
 from tensorfleet.blobs.minio_client import NoSuchBlob, translated
+from tensorfleet.blobs.staging import staging_key
 from tensorfleet.domain.errors import StorageFull
 
 BLOBS: Final = "sha256/"
 INCOMING: Final = "incoming/"
+STAGED: Final = staging_key("")
 _REGISTRIES: Final = "registries/"
 _PAGE: Final = 1000
 _LOG = logging.getLogger(__name__)
@@ -64,6 +66,10 @@ class MinioInventory:
     def incoming(self) -> AsyncIterator[StoredObject]:
         """Uploads whose name is not known yet."""
         return self._below(INCOMING)
+
+    def staged(self) -> AsyncIterator[StoredObject]:
+        """What clients have sent themselves, put together and not yet verified."""
+        return self._below(STAGED)
 
     def marks(self) -> AsyncIterator[StoredObject]:
         """Those of commands and of collectors."""
