@@ -39,7 +39,8 @@ test: lint ## lint, then all tests on servers of their own, by two workers; othe
 	$(BIN)/python -m pytest tests/faults
 
 test-s3: $(STAMP) ## the tests of blobs on an S3 server that is not MinIO (compiles versitygw the first time: 2 minutes)
-	TEST_S3=versitygw $(BIN)/python -m pytest tests/integration/test_blobs.py tests/integration/test_collection.py
+	TEST_S3=versitygw $(BIN)/python -m pytest tests/integration/test_blobs.py tests/integration/test_collection.py \
+		tests/integration/test_staging.py
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from typing import Any
 from services.command_api.health import ProjectionLag
 from services.command_api.service import command_side
 from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.blobs.presigning import presigner_of
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.access_side import access_side
@@ -64,6 +65,8 @@ async def main(settings: Settings) -> None:
                 catalogue,
                 producer,
                 blobs,
+                blobs.staging,
+                presigner_of(settings),
                 blobs.suspects,
                 blobs.snapshots,
                 watch,

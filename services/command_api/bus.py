@@ -95,10 +95,10 @@ class CommandBus:
     def ready(self) -> bool:
         return all(one.serves for one in self._partitions)
 
-    async def require(self, model_id: str, version: ModelVersion | None, caller: Caller) -> None:
+    async def require(self, model_id: str, version: ModelVersion | None, caller: Caller) -> Receipt:
         """ModelNotFound, VersionNotFound; the owner decides it, by a command that changes nothing."""
         asking = Caller("registry", names=caller.names)
-        await self.execute(UpdateModel(version=version), model_id, None, asking)
+        return await self.execute(UpdateModel(version=version), model_id, None, asking)
 
     def name_of(self, model_id: str) -> str | None:
         """The model's name, if this instance has read it already."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from tensorfleet.blobs.staging import LEAST_PART_BYTES, MOST_PART_BYTES
 from tensorfleet.domain.commands import ModelFields, VersionFields
 from tensorfleet.domain.events import Status
 
@@ -115,6 +116,20 @@ class MetricsForm(Form):
         json_schema_extra={"format": "date-time"},
     )
     source: str | None = Field(None, description="Who or what measured it, as training or production.")
+
+
+class BeginUploadForm(Form):
+    """A file that the client will send to storage itself."""
+
+    size_bytes: int = Field(description="At least 1, at most MAX_FILE_SIZE.", json_schema_extra={"minimum": 1})
+    checksum: str = Field(description="sha256:<hex> of the whole file; verified by the registry in the end.")
+    filename: str = ""
+    part_size: int | None = Field(
+        None,
+        description="Bytes of each part but the last: 5 MiB to 5 GiB, and at most 1,000 parts. Without it, 16 MiB or "
+        "as many as that takes.",
+        json_schema_extra={"minimum": LEAST_PART_BYTES, "maximum": MOST_PART_BYTES},
+    )
 
 
 class FindingForm(Form):

@@ -35,11 +35,12 @@ _MOST_NAMES_TRIED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`status` is the HTTP status of the single call."""
+    """`status` is the HTTP status of the single call. `location` of what was made, if it is none of the usual."""
 
     status: int
     members: dict[str, Any]
     receipt: Receipt
+    location: str | None = None
 
 
 class Operations:
@@ -171,6 +172,14 @@ class Operations:
         if not here or not caller.sees(self._bus.name_of(model_id)):
             await self._bus.require(model_id, number, caller)
         return self._bus.name_of(model_id)
+
+    async def target_of_upload(self, model_id: str, version: str | None, caller: Caller) -> tuple[Receipt, str]:
+        """Of the version that a file would go to now, with the file that it has; and the model's name.
+
+        ModelNotFound, VersionNotFound.
+        """
+        receipt = await self._bus.require(model_id, _parsed(version), caller)
+        return receipt, self._bus.name_of(model_id) or "model"
 
     async def deprecate(self, model_id: str, form: f.DeprecateForm, caller: Caller) -> Answer:
         if form.replacement_model_id is not None and not names.MODEL_ID.fullmatch(form.replacement_model_id):

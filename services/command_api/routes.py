@@ -64,7 +64,7 @@ class CommandHttp:
         if answer.receipt.replayed:
             headers["Idempotency-Replayed"] = "true"
         if answer.status == 201:
-            headers["Location"] = _location(answer)
+            headers["Location"] = answer.location or _location(answer)
         return json_response(answer.members, answer.status, headers)
 
     async def respond_batch(self, request: Request, outcomes: list[Outcome]) -> Response:

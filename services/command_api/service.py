@@ -16,6 +16,8 @@ from fastapi import APIRouter
 from services.command_api.artifacts import artifact_routes
 from services.command_api.bus import Caller, CommandBus
 from services.command_api.dead_letters import dead_letter_routes
+from services.command_api.direct_upload_routes import direct_upload_routes
+from services.command_api.direct_uploads import DirectUploads
 from services.command_api.forwarding import Forwarder, forwarding_routes, forwarding_token
 from services.command_api.log import KafkaLog
 from services.command_api.memory import CommandMemory
@@ -25,8 +27,11 @@ from services.command_api.routes import CommandHttp, ProjectionWait, command_rou
 from services.command_api.scrub import Scrub
 from services.command_api.snapshots import Snapshots
 from services.command_api.upload import upload_routes
+from tensorfleet.blobs.presigning import Presigner
+from tensorfleet.blobs.staging import Staging
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.blobs.suspects import Suspects
+from tensorfleet.collection.abandoned import AbandonedUploads
 from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
@@ -78,6 +83,8 @@ async def command_side(
     catalogue: Catalogue,
     producer: LoopProducer,
     blobs: BlobStore,
+    staging: Staging,
+    presigner: Presigner | None,
     suspects: Suspects,
     snapshot_store: SnapshotStore,
     projection: ProjectionWait,
@@ -154,11 +161,16 @@ async def command_side(
     lifeline.spawn(scrub.look_into_suspects())
     if settings.blob_scrub_bytes_per_second is not None:
         lifeline.spawn(scrub.go_round(settings.blob_scrub_bytes_per_second))
+    uploads, life_seconds = None, settings.presign_upload_hours * 3600
+    if presigner is not None:
+        uploads = DirectUploads(operations, blobs, staging, presigner, settings.max_file_size, life_seconds, _now)
+        lifeline.spawn(AbandonedUploads(staging, life_seconds).go_round())
     try:
         slots = UploadSlots(settings.max_uploads)
         routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size, slots)
-        internal = forwarding_routes(partitions, token)
-        yield CommandSide(bus, (*routers, artifact_routes(http), dead_letter_routes(http), internal), membership, halt)
+        direct = direct_upload_routes(http, uploads, slots)
+        others = artifact_routes(http), dead_letter_routes(http), forwarding_routes(partitions, token)
+        yield CommandSide(bus, (*routers, direct, *others), membership, halt)
     finally:
         await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
 

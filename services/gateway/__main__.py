@@ -15,6 +15,7 @@ from services.query_api.files.damage import DamageReports
 from services.query_api.files.download_log import KafkaDownloadLog
 from services.query_api.settings import QuerySettings
 from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.blobs.presigning import presigner_of
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -78,6 +79,8 @@ async def main(settings: QuerySettings) -> None:
                 catalogue,
                 producer,
                 blobs,
+                blobs.staging,
+                presigner_of(settings),
                 blobs.suspects,
                 blobs.snapshots,
                 watch,
@@ -100,6 +103,7 @@ async def main(settings: QuerySettings) -> None:
             position_wait_seconds=settings.projection_wait,
             download_timeout_seconds=settings.download_timeout,
             quarantine=settings.quarantine,
+            presigner=presigner_of(settings),
         )
         events = await stack.enter_async_context(
             event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id, access.still_counts)

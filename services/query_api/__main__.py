@@ -13,6 +13,7 @@ from services.query_api.files.download_log import KafkaDownloadLog
 from services.query_api.health import query_health
 from services.query_api.settings import QuerySettings
 from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.blobs.presigning import presigner_of
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -77,6 +78,7 @@ async def main(settings: QuerySettings) -> None:
             position_wait_seconds=settings.projection_wait,
             download_timeout_seconds=settings.download_timeout,
             quarantine=settings.quarantine,
+            presigner=presigner_of(settings),
         )
         events = await stack.enter_async_context(
             event_feed(settings, topics, Codec(catalogue), watch, metrics, lifeline, client_id, access.still_counts)

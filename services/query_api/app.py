@@ -15,7 +15,8 @@ from services.query_api.figures.download_series import download_series_routes
 from services.query_api.figures.rankings import ranking_routes
 from services.query_api.figures.statistics import statistics_routes
 from services.query_api.files.damage import DamageReports
-from services.query_api.files.download import download_routes
+from services.query_api.files.download import Choice, download_routes
+from services.query_api.files.presigned import presigned_routes
 from services.query_api.files.quarantine import DEFAULT_QUARANTINE, Quarantine
 from services.query_api.gate import ReadGate
 from services.query_api.history.routes import history_routes
@@ -26,6 +27,7 @@ from services.query_api.metrics.history import metric_history_routes
 from services.query_api.models import model_routes
 from services.query_api.ports import Clock, DownloadLog, PositionWaiter, Records
 from services.query_api.schemas import schema_routes
+from tensorfleet.blobs.presigning import Presigner
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
@@ -66,6 +68,7 @@ def query_routes(
     position_wait_seconds: float = 2.0,
     download_timeout_seconds: float = 600.0,
     quarantine: Quarantine = DEFAULT_QUARANTINE,
+    presigner: Presigner | None = None,
 ) -> QueryRoutes:
     gate = ReadGate(waiter, position_wait_seconds, topics.partitions)
     cursors = Cursors(cursor_key)
@@ -74,6 +77,7 @@ def query_routes(
     comparison, models = comparison_routes(gate, reads), model_routes(gate, views)
     history = history_routes(gate, reads, cursors, max_page_size)
     metrics = metric_history_routes(gate, reads)
+    choice = Choice(gate, reads, quarantine)
     return QueryRoutes(
         (
             # The literal paths below /models come before /models/{model_id}, which would take them for ids.
@@ -85,7 +89,8 @@ def query_routes(
             history,
             metrics,
             verification_routes(gate, reads, records, cursors, Codec(catalogue), topics.partitions),
-            download_routes(gate, reads, blobs, downloads, damage, quarantine, download_timeout_seconds),
+            download_routes(choice, blobs, downloads, damage, download_timeout_seconds),
+            presigned_routes(choice, blobs, downloads, damage, presigner, clock),
             download_series_routes(gate, reads, clock),
             schema_routes(catalogue, topics),
         ),

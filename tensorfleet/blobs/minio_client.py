@@ -69,13 +69,18 @@ def connect(
     connections: int,
 ) -> Minio:
     """A client; nothing is sent yet. The region is given, so that no request is spent on asking for it."""
-    pool = _TimedPool(
+    pool = pool_of(connections, ca_file)
+    return Minio(endpoint, access_key=access_key, secret_key=secret_key, secure=secure, region=region, http_client=pool)
+
+
+def pool_of(connections: int, ca_file: Path | None) -> PoolManager:
+    """Of connections to one store. `ca_file`: who signs its certificate, if not whom all trust."""
+    return _TimedPool(
         maxsize=connections,
         retries=Retry(total=1, redirect=0, status=0, backoff_factor=0.1),
         cert_reqs="CERT_REQUIRED",
         ca_certs=str(ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()),
     )
-    return Minio(endpoint, access_key=access_key, secret_key=secret_key, secure=secure, region=region, http_client=pool)
 
 
 def be_patient(response: BaseHTTPResponse) -> None:

@@ -17,6 +17,7 @@ from tensorfleet.blobs.checksums import is_checksum
 from tensorfleet.blobs.minio_claims import PREFIX as CLAIMS
 from tensorfleet.blobs.minio_claims import MinioMarks
 from tensorfleet.blobs.minio_client import NoSuchBlob, translated
+from tensorfleet.blobs.staging import STAGED
 from tensorfleet.domain.errors import StorageFull
 
 BLOBS: Final = "sha256/"
@@ -64,6 +65,10 @@ class MinioInventory:
     def incoming(self) -> AsyncIterator[StoredObject]:
         """Uploads whose name is not known yet."""
         return self._below(INCOMING)
+
+    def staged(self) -> AsyncIterator[StoredObject]:
+        """What clients have sent themselves, put together and not yet verified."""
+        return self._below(STAGED)
 
     def marks(self) -> AsyncIterator[StoredObject]:
         """Those of commands and of collectors."""

@@ -26,6 +26,7 @@ from tensorfleet.blobs.minio_claims import MinioMarks
 from tensorfleet.blobs.minio_client import NoSuchBlob, translated
 from tensorfleet.blobs.minio_inventory import MinioInventory
 from tensorfleet.blobs.minio_reader import MinioReader, close_response
+from tensorfleet.blobs.minio_staging import MinioStaging
 from tensorfleet.blobs.minio_suspects import MinioSuspects
 from tensorfleet.blobs.pipe import Pipe, PipeBroken
 from tensorfleet.blobs.snapshots import MinioSnapshots
@@ -91,6 +92,11 @@ class MinioBlobStore:
     def suspects(self) -> MinioSuspects:
         """In the same bucket."""
         return MinioSuspects(self._client, self._bucket)
+
+    @property
+    def staging(self) -> MinioStaging:
+        """In the same bucket."""
+        return MinioStaging(self._client, self._bucket, self._calls)
 
     def close(self) -> None:
         """End the threads; uploads under way must have ended."""

@@ -20,6 +20,7 @@ from tensorfleet.cli.backup import backup
 from tensorfleet.cli.cleanup_archived import cleanup
 from tensorfleet.cli.collect_blobs import collect
 from tensorfleet.cli.dead_letters import app as dead_letters
+from tensorfleet.cli.presign_user import presign_user
 from tensorfleet.cli.rebuild import rebuild
 from tensorfleet.cli.restore import restore
 from tensorfleet.cli.rollback import rollback
@@ -50,6 +51,7 @@ app.command("scan")(scan)
 app.command("verify-blobs")(verify_blobs)
 app.command("collect-blobs")(collect)
 app.command("cleanup-archived")(cleanup)
+app.command("presign-user")(presign_user)
 
 _POLITE: Final = 10
 

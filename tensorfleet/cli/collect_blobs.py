@@ -10,6 +10,7 @@ import typer
 
 from tensorfleet.cli.environment import RegistryOption, blob_store, log_reader, log_settings
 from tensorfleet.cli.progress import shown_progress
+from tensorfleet.collection.abandoned import AbandonedUploads
 from tensorfleet.collection.collector import Collectable, Collected, Collector, require_own_bucket
 from tensorfleet.collection.references import References
 from tensorfleet.events.catalogue import Catalogue
@@ -39,28 +40,35 @@ def collect(
 
     The registry goes on meanwhile: whatever it wants again stays.
     """
-    settings, hours = log_settings(registry), load(BlobSettings).blob_grace_hours if grace is None else grace
+    settings, files = log_settings(registry), load(BlobSettings)
+    hours = files.blob_grace_hours if grace is None else grace
     log = log_reader(settings)
     references = References(log, Codec(Catalogue()))
     with shown_progress() as progress, blob_store() as store:
         collector = Collector(store.inventory, references, hours * 3600, alone=stopped)
+        abandoned = AbandonedUploads(store.staging, files.presign_upload_hours * 3600)
 
-        async def work() -> tuple[Collectable, Collected | None]:
+        async def work() -> tuple[Collectable, list[str], Collected | None]:
             await require_own_bucket(store.inventory, settings.registry_id, str(log.identity()))
             await asyncio.to_thread(references.catch_up, progress)
-            found = await collector.look()
-            return found, await collector.remove(found, progress) if delete else None
+            found, uploads = await collector.look(), await abandoned.look()
+            if not delete:
+                return found, uploads, None
+            await abandoned.remove(uploads)
+            return found, uploads, await collector.remove(found, progress)
 
-        found, done = asyncio.run(work())
-    typer.echo("\n".join(_lines(found, done, hours, show)))
+        found, uploads, done = asyncio.run(work())
+    typer.echo("\n".join(_lines(found, len(uploads), done, hours, show)))
 
 
-def _lines(found: Collectable, done: Collected | None, hours: float, show: int) -> Iterator[str]:
+def _lines(found: Collectable, expired: int, done: Collected | None, hours: float, show: int) -> Iterator[str]:
     for what, blobs in (("that no event names", found.orphans), ("of what was deleted", found.released)):
         size_bytes = sum(one.size_bytes for one in blobs)
         yield f"{len(blobs):>9,} blobs {what} for {hours:g} h and more, {size_bytes:,} bytes"
         yield from (f"            {one.checksum}  {one.size_bytes:,} bytes" for one in blobs[:show])
     yield f"{len(found.leftovers) + len(found.uploads):>9,} leftovers of uploads and commands"
+    if expired:
+        yield f"{expired:>9,} uploads straight to storage that have expired"
     if done is None:
         yield "Nothing was removed. With --delete it is."
     else:

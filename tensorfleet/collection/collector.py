@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tensorfleet.blobs.claims import CLAIM_SECONDS
+from tensorfleet.blobs.staging import STAGED
 from tensorfleet.domain.errors import CollectionRefused
 from tensorfleet.progress import Progress
 
@@ -20,6 +21,8 @@ MOST_SECONDS: Final = CLAIM_SECONDS / 5
 """A mark is trusted this long by whoever set it, and five times as long by everyone else."""
 LEAST_PATIENCE_SECONDS: Final = 2 * CLAIM_SECONDS
 """An upload that is under way is never taken for one that ended, however short the grace period."""
+STAGED_SECONDS: Final = 8 * 86_400
+"""Longer than an upload straight to storage may be gone on with. Those that have a record go by `AbandonedUploads`."""
 _AT_ONCE: Final = 8
 _NO_MARK: Final = ""
 
@@ -102,8 +105,10 @@ class Collector:
         patience = max(self._grace_seconds, LEAST_PATIENCE_SECONDS)
         found.leftovers = [one async for one in self._old(self._inventory.incoming(), patience)]
         found.leftovers += [one async for one in self._old(self._inventory.marks(), LEAST_PATIENCE_SECONDS)]
-        unfinished = await self._inventory.unfinished_uploads()
-        found.uploads = [one for one in unfinished if one.age_seconds > patience]
+        found.leftovers += [one async for one in self._old(self._inventory.staged(), STAGED_SECONDS)]
+        for upload in await self._inventory.unfinished_uploads():
+            if upload.age_seconds > (STAGED_SECONDS if upload.key.startswith(STAGED) else patience):
+                found.uploads.append(upload)
         return found
 
     async def remove(self, found: Collectable, progress: Progress) -> Collected:

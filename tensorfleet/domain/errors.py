@@ -10,6 +10,8 @@ RegistryError
 │   ├── NothingToRelease
 │   ├── OtherStatus           what was to be done only to something archived, say, which it is not
 │   ├── ArtifactCorrupt       what is stored is not the version's file any more
+│   ├── UploadIncomplete      parts of it have not been sent
+│   ├── UploadOver            its file belongs to the version already
 │   ├── LastVersion
 │   ├── BlobsGone
 │   ├── CommandStillRunning
@@ -22,6 +24,8 @@ RegistryError
 │   ├── FileNotFound
 │   ├── BlobMissing           something refers to a file that storage does not hold
 │   ├── SchemaNotFound
+│   ├── UploadNotFound
+│   ├── PresignOff            transfers by presigned URLs are not turned on
 │   ├── NothingParked
 │   └── KeyNotFound
 ├── Unauthenticated           no key, or none that counts
@@ -168,6 +172,22 @@ class ArtifactCorrupt(Rejected):
         self.model_id = model_id
 
 
+class UploadIncomplete(Rejected):
+    code = "upload-incomplete"
+
+    def __init__(self, missing: Sequence[int], parts: int) -> None:
+        super().__init__(
+            f"{len(missing)} of {parts} parts are missing, the first is {missing[0]}. GET the upload for their URLs."
+        )
+
+
+class UploadOver(Rejected):
+    code = "upload-over"
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"The upload is complete: its file belongs to version {version}, and stays.")
+
+
 class LastVersion(Rejected):
     code = "last-version"
 
@@ -258,6 +278,20 @@ class SchemaNotFound(NotFound):
     def __init__(self, error_code: int, detail: str) -> None:
         super().__init__(detail)
         self.error_code = error_code
+
+
+class UploadNotFound(NotFound):
+    code = "upload-not-found"
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"There is no upload {upload_id!r} of yours to this model, or it has expired or was aborted.")
+
+
+class PresignOff(NotFound):
+    code = "presign-off"
+
+    def __init__(self) -> None:
+        super().__init__("Transfers by presigned URLs are off (PRESIGN). Use /upload and /download.")
 
 
 class NothingParked(NotFound):

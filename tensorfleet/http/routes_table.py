@@ -64,6 +64,7 @@ _METRICS: Final = Entry(Role.READER, Limited.REFUSED, Public.METRICS)
 
 _MODELS: Final = "/api/v1/models"
 _MODEL: Final = f"{_MODELS}/{{model_id}}"
+_UPLOAD: Final = f"{_MODEL}/uploads/{{upload_id}}"
 
 ROUTES: Final[Mapping[str, Entry]] = {
     f"POST {_MODELS}": _WRITE,
@@ -74,6 +75,10 @@ ROUTES: Final[Mapping[str, Entry]] = {
     f"POST {_MODEL}/versions": _WRITE,
     f"DELETE {_MODEL}/versions/{{version}}": _WRITE,
     f"POST {_MODEL}/upload": _WRITE,
+    f"POST {_MODEL}/uploads": _WRITE,
+    f"GET {_UPLOAD}": _WRITE,
+    f"DELETE {_UPLOAD}": _WRITE,
+    f"POST {_UPLOAD}/complete": _WRITE,
     f"POST {_MODEL}/deprecate": _WRITE,
     f"POST {_MODEL}/archive": _WRITE,
     f"POST {_MODEL}/restore": _WRITE,
@@ -98,6 +103,7 @@ ROUTES: Final[Mapping[str, Entry]] = {
     f"GET {_MODEL}/metrics/history": _READ,
     f"GET {_MODEL}/downloads": _READ,
     f"GET {_MODEL}/download": _DOWNLOAD,
+    f"GET {_MODEL}/download-url": _DOWNLOAD,
     "GET /api/v1/audit": _READ,
     "GET /api/v1/events": _READ,
     "GET /api/v1/events/stream": _READ,

@@ -13,6 +13,7 @@ from tensorfleet.domain.errors import SettingsInvalid
 from tensorfleet.settings.access import AccessSettings, refuse_default
 from tensorfleet.settings.environment import EnvironmentSettings
 from tensorfleet.settings.limits import LimitSettings
+from tensorfleet.settings.presign import PresignSettings
 from tensorfleet.settings.tls import TlsSettings
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -66,7 +67,7 @@ class LogSettings(EnvironmentSettings):
 
 
 class BlobSettings(EnvironmentSettings):
-    """Where the files are."""
+    """Where the files are, and how long what is not needed stays there."""
 
     minio_endpoint: str
     minio_access_key: SecretStr
@@ -75,6 +76,7 @@ class BlobSettings(EnvironmentSettings):
     minio_secure: bool = False
     minio_ca_file: FilePath | None = None
     blob_grace_hours: float = Field(default=168, ge=0)
+    presign_upload_hours: float = Field(default=24, gt=0, le=24 * 7)
 
     @model_validator(mode="after")
     def _ca_of_a_secure_connection(self) -> Self:
@@ -90,7 +92,9 @@ class ReadModelSettings(EnvironmentSettings):
     mongodb_db: str = "tensorfleet"
 
 
-class Settings(LogSettings, BlobSettings, ReadModelSettings, AccessSettings, LimitSettings, TlsSettings):
+class Settings(
+    LogSettings, BlobSettings, PresignSettings, ReadModelSettings, AccessSettings, LimitSettings, TlsSettings
+):
     """Sizes are in bytes (powers of ten), times in seconds."""
 
     _known_by_all = field_validator("minio_secret_key")(refuse_default)
@@ -108,6 +112,12 @@ class Settings(LogSettings, BlobSettings, ReadModelSettings, AccessSettings, Lim
     log_format: Literal["json", "text"] = "json"
     cors_origins: str = ""
     advertised_url: str = ""
+
+    @model_validator(mode="after")
+    def _narrow_key(self) -> Self:
+        if self.presign and self.presign_access_key == self.minio_access_key:
+            raise ValueError("PRESIGN_ACCESS_KEY is MINIO_ACCESS_KEY: what signs URLs needs a narrow key of its own")
+        return self
 
     @property
     def warnings(self) -> tuple[str, ...]:

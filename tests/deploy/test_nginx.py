@@ -31,6 +31,15 @@ def test_reads_go_to_the_query_api_and_everything_else_to_the_command_api() -> N
     assert rows == {"default": "command-api", "GET": "query-api", "HEAD": "query-api", "OPTIONS": "query-api"}
 
 
+def test_uploads_go_to_the_command_api_whatever_the_method() -> None:
+    """It alone knows them."""
+    found = re.search(r"location ~ (\S+) \{\s*proxy_pass http://command-api;", CONFIGURATION)
+    assert found is not None
+    taken = re.compile(found[1])
+    assert taken.match("/api/v1/models/0123/uploads/4567") and taken.match("/api/v1/models/0123/uploads/4567/complete")
+    assert not taken.match("/api/v1/models/0123") and not taken.match("/api/v1/models/by-name/uploads/b")
+
+
 def test_a_dead_service_is_a_problem_of_the_contract() -> None:
     """503, JSON, with the stable code; never nginx's own page."""
     body = re.search(r"return 503 '(.*)';", CONFIGURATION)

@@ -108,6 +108,11 @@ def guarded_registry(stack: Servers, directory: Path) -> Iterator[Guarded]:
         "DOWNLOAD_RATE_LIMIT": "10000/min",
         "MAX_UPLOADS": "4",
         "TRUSTED_PROXIES": "127.0.0.1",
+        # The routes are on; nothing is sent by what this key signs.
+        "PRESIGN": "true",
+        "PRESIGN_ENDPOINT": f"http://{stack.minio_endpoint}",
+        "PRESIGN_ACCESS_KEY": "narrow",
+        "PRESIGN_SECRET_KEY": secrets.token_urlsafe(24),
     }
     try:
         processes.start()

@@ -55,7 +55,7 @@ def test_every_route_lets_in_whom_the_table_names(guarded: Guarded) -> None:
     filled = {"{model_id}": NOT_THERE, "{version}": "v1.0", "{name:path}": "not-there", "{schema_id}": "1"}
     for (route, entry), kind in product(ROUTES.items(), [None, *guarded.keys]):
         method, path = route.split(" ")
-        for template, value in {**filled, "{subject}": "s", "{key_id}": "0" * 16}.items():
+        for template, value in {**filled, "{subject}": "s", "{key_id}": "0" * 16, "{upload_id}": "0" * 32}.items():
             path = path.replace(template, value)
         path += "?model_id=" + NOT_THERE if path == "/api/v1/audit" else ""  # else it is refused to limited keys
         outcome = expected(entry, kind)

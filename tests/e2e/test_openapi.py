@@ -19,6 +19,8 @@ from openapi_spec_validator import validate
 from tensorfleet.http.openapi_examples import ANSWERS
 
 Document = dict[str, Any]
+OFF_BY_DEFAULT = ("get_upload", "get_download_url")
+"""`tests/e2e/test_presigned.py` compares them."""
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_examples_have_the_members_of_real_answers(http: httpx.Client, document:
     compared = 0
     for path, method, one in operations(document):
         name = one["operationId"]
-        if method == "get" and name in ANSWERS:
+        if method == "get" and name in ANSWERS and name not in OFF_BY_DEFAULT:
             answer = http.get(path.format_map(values) + queries.get(name, ""))
             assert answer.json().keys() == ANSWERS[name].keys(), name
             compared += 1

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import secrets
+import uuid
 from collections.abc import AsyncIterator
 from io import BytesIO
 
 import pytest
+from minio import Minio
+from minio.error import S3Error
 
 from devstack.stack import NativeStack
 from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.blobs.staging import StagedUpload
 from tensorfleet.blobs.suspects import Suspect
+from tensorfleet.collection import abandoned
 from tensorfleet.domain import commands as c
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.domain.versions import ModelVersion
@@ -110,6 +117,58 @@ def test_collect_blobs_tells_what_would_go_removes_it_and_refuses_a_bucket_that_
     stopped = command.run("collect-blobs", "--grace-hours", "0", "--delete", "--registry-stopped")
     assert "Removed 1 blobs" in stopped.out
     assert stored(blob_store) == {blob(b"kept").checksum}
+
+
+def test_collect_blobs_removes_uploads_to_storage_that_have_expired(
+    world: KafkaWorld, command: CommandLine, blob_store: MinioBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def begin() -> None:
+        await blob_store.inventory.sign(world.topics.registry, world.identity.of(world.topics.log))
+        store_id = await blob_store.staging.begin("0" * 32)
+        await blob_store.staging.save(
+            StagedUpload("0" * 32, "", "v1.0", "m.bin", 1, "0" * 64, 1, "", "", store_id, expires_at=0)
+        )
+
+    async def left() -> list[str]:
+        return [upload_id async for upload_id, _ in blob_store.staging.all()]
+
+    command.use(world, blob_store)
+    asyncio.run(begin())
+    assert "expired" not in command.run("collect-blobs", "--delete").out, "its day is not over"
+    monkeypatch.setenv("PRESIGN_UPLOAD_HOURS", "0.0000001")
+    monkeypatch.setattr(abandoned, "MARGIN_SECONDS", 0)
+    assert "1 uploads straight to storage that have expired" in command.run("collect-blobs").out
+    assert asyncio.run(left()) == ["0" * 32]
+    command.run("collect-blobs", "--delete")
+    assert asyncio.run(left()) == []
+
+
+def test_presign_user_makes_a_user_with_the_rights_that_it_prints(
+    world: KafkaWorld,
+    command: CommandLine,
+    blob_store: MinioBlobStore,
+    stack: NativeStack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command.use(world, blob_store)
+    bucket, key = blob_store._bucket, (f"narrow-{uuid.uuid4().hex[:8]}", secrets.token_urlsafe(24))
+    policy = json.loads(command.run("presign-user", "--policy").out)
+    resources = [resource for one in policy["Statement"] for resource in one["Resource"]]
+    assert resources == [f"arn:aws:s3:::{bucket}/{prefix}*" for prefix in ("staging/", "sha256/")]
+    assert command.run("presign-user").status == 2, "which user is not said"
+    for name, value in zip(("PRESIGN_ACCESS_KEY", "PRESIGN_SECRET_KEY"), key, strict=True):
+        monkeypatch.setenv(name, value)
+    made = command.run("presign-user")
+    assert made.status == 0 and key[0] in made.out and key[1] not in made.out, made.err
+    client = Minio(stack.minio_endpoint, *key, secure=False, region="us-east-1")
+    client.put_object(bucket, "staging/x", BytesIO(b"x"), 1)
+    with pytest.raises(S3Error, match="AccessDenied"):
+        client.put_object(bucket, f"sha256/{'0' * 64}", BytesIO(b"x"), 1)
+    for name, value in zip(("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"), key, strict=True):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PRESIGN_ACCESS_KEY", "another")
+    refused = command.run("presign-user")
+    assert (refused.status, "refused to make the user" in refused.err) == (2, True), "it takes an administrator"
 
 
 def stored(store: MinioBlobStore) -> set[str]:

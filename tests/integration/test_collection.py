@@ -212,6 +212,22 @@ def test_what_uploads_and_commands_that_died_left_behind_goes(blob_store: MinioB
     asyncio.run(scenario())
 
 
+def test_what_clients_send_themselves_is_left_to_its_own_end(blob_store: MinioBlobStore) -> None:
+    async def scenario() -> None:
+        client, bucket = blob_store._client, blob_store._bucket
+        client.put_object(bucket, "staging/sent", BytesIO(b"x"), 1)
+        client._create_multipart_upload(bucket, "staging/begun", {})
+        found = {}
+        for days in (1, 9):
+            later = MinioInventory(client, bucket, lambda days=days: datetime.now(UTC) + timedelta(days=days))  # type: ignore[misc]
+            one = await Collector(later, References(MemoryLog(), CODEC), 0.0).look()
+            found[days] = [*(left.key for left in one.leftovers), *(upload.key for upload in one.uploads)]
+        assert found[1] == [], "it may still be completed"
+        assert found[9] in (["staging/sent", "staging/begun"], ["staging/sent"]), "MinIO lists none"
+
+    asyncio.run(scenario())
+
+
 def test_nothing_is_collected_where_it_is_not_certain_what_is_needed(blob_store: MinioBlobStore) -> None:
     async def scenario() -> None:
         inventory, log = blob_store.inventory, MemoryLog()

@@ -23,6 +23,8 @@ SECRETS = {
     "MONGODB_URL": "mongodb://user:mongodb-password@mongodb",
     "ADMIN_API_KEY": KEY,
     "CURSOR_SECRET": "cursor secret",
+    "PRESIGN_ACCESS_KEY": "presign access",
+    "PRESIGN_SECRET_KEY": "presign secret",
     "REGISTRY_API_KEY": "registry key",
     "KAFKA_SASL_PASSWORD": "sasl password",
     "KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET": "client secret",
@@ -151,3 +153,30 @@ def test_tls_is_asked_for_completely_or_not_at_all(
     assert "MINIO_SECURE is not true" in complaint()
     monkeypatch.setenv("MINIO_SECURE", "true")
     assert load(Settings).minio_ca_file == ours.ca
+
+
+def test_transfers_by_urls_take_a_place_and_a_key_of_their_own(
+    secret_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(Settings).presign is False
+    monkeypatch.setenv("PRESIGN", "true")
+    assert "PRESIGN is true, and PRESIGN_ENDPOINT is missing" in complaint()
+    for wrong in ("storage:9000", "ftp://storage", "https://storage/path", "https://", "https://user@storage"):
+        monkeypatch.setenv("PRESIGN_ENDPOINT", wrong)
+        assert "PRESIGN_ENDPOINT: Value error, is no address like https://" in complaint(), wrong
+    given = {
+        "https://Storage:443": "https://storage",
+        "http://[::1]:80/": "http://[::1]",
+        "http://s:443": "http://s:443",
+    }
+    for text, origin in given.items():
+        monkeypatch.setenv("PRESIGN_ENDPOINT", text)
+        assert load(Settings).presign_endpoint == origin
+    (secret_files / "PRESIGN_ACCESS_KEY").write_text(SECRETS["MINIO_ACCESS_KEY"])
+    assert "PRESIGN_ACCESS_KEY is MINIO_ACCESS_KEY" in complaint()
+    monkeypatch.delenv("PRESIGN_ACCESS_KEY_FILE")
+    assert "PRESIGN_ACCESS_KEY is missing" in complaint()
+    monkeypatch.setenv("PRESIGN_ACCESS_KEY", "narrow")
+    monkeypatch.setenv("ENABLE_AUTH", "true")
+    (secret_files / "PRESIGN_SECRET_KEY").write_text("minioadmin")
+    assert "PRESIGN_SECRET_KEY: Value error, is a default that everyone knows" in complaint()

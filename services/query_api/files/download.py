@@ -59,7 +59,7 @@ class Download:
         headers = {
             "Content-Type": "application/octet-stream",
             "Content-Length": str(self.size),
-            "Content-Disposition": content_disposition(self._filename()),
+            "Content-Disposition": content_disposition(self.filename()),
             "X-Content-Type-Options": "nosniff",
             "X-Model-Algorithm": _header_text(self.model["algorithm"]),
             "X-Model-Version": self.version["version"],
@@ -75,33 +75,39 @@ class Download:
             headers["Deprecation"] = f"@{min(one['updated_at'] for one in retired) // 1_000_000}"
         return headers
 
-    def _filename(self) -> str:
+    def filename(self) -> str:
         name = safe_filename(self.version["file"]["filename"])
         return name or safe_filename(self.model["name"].replace("/", "_").replace("\\", "_") + ".bin") or "model.bin"
 
 
+class Choice:
+    """What a request for a file means. ModelNotFound, VersionNotFound, FileNotFound, ArtifactQuarantined, ..."""
+
+    def __init__(self, gate: ReadGate, reads: ReadModels, quarantine: Quarantine) -> None:
+        self._gate = gate
+        self._reads = reads
+        self._quarantine = quarantine
+
+    async def of(self, request: Request, model_id: str) -> Download:
+        version = version_of(await self._gate.enter(request, [VERSION]))
+        model = await live_model(self._reads, request, model_id)
+        if version is None:
+            found = await newest_with_file(self._reads, model)
+        else:
+            found = await live_version(self._reads, model, version)
+        if found["file"] is None:
+            raise FileNotFound(model_id, version)
+        return Download(model, found, self._quarantine.headers(found))
+
+
 def download_routes(
-    gate: ReadGate,
-    reads: ReadModels,
-    blobs: BlobStore,
-    log: DownloadLog,
-    damage: DamageReports,
-    quarantine: Quarantine,
-    timeout_seconds: float,
+    choice: Choice, blobs: BlobStore, log: DownloadLog, damage: DamageReports, timeout_seconds: float
 ) -> APIRouter:
     router = APIRouter(prefix="/api/v1/models", tags=["files"])
 
-    async def chosen(request: Request, model_id: str) -> Download:
-        version = version_of(await gate.enter(request, [VERSION]))
-        model = await live_model(reads, request, model_id)
-        found = await live_version(reads, model, version) if version else await newest_with_file(reads, model)
-        if found["file"] is None:
-            raise FileNotFound(model_id, version)
-        return Download(model, found, quarantine.headers(found))
-
     @router.get("/{model_id}/download", **_docs("download_file", "The file of a version; counts as a download"))
     async def download(request: Request, model_id: str) -> Response:
-        wanted = await chosen(request, model_id)
+        wanted = await choice.of(request, model_id)
         headers = wanted.headers()
         if is_unchanged(request, wanted.etag):
             return _not_modified(headers)
@@ -111,14 +117,14 @@ def download_routes(
         else:
             headers |= {"Content-Length": str(part.length), "Content-Range": part.content_range}
             status = 206
-        counter = _counter(log, wanted, principal_of(request).actor) if part.start == 0 else Uncounted()
+        counter = counter_of(log, wanted, principal_of(request).actor) if part.start == 0 else Uncounted()
         transfer = Transfer(counter, lambda error: damage.failed(wanted.suspect, error), timeout_seconds)
         whole = part.length == wanted.size  # a part of a file has no checksum of its own
         try:
             reader = await blobs.open(wanted.checksum, part.start, part.length, verified=whole)
         except BlobMissing as error:
             await damage.failed(wanted.suspect, error)
-            raise _missing(wanted) from error
+            raise missing(wanted) from error
         except BlobsUnavailable as error:
             await damage.failed(wanted.suspect, error)
             raise
@@ -126,18 +132,18 @@ def download_routes(
 
     @router.head("/{model_id}/download", **_docs("head_file", "The headers of a download; counts as none"))
     async def head(request: Request, model_id: str) -> Response:
-        wanted = await chosen(request, model_id)
+        wanted = await choice.of(request, model_id)
         headers = wanted.headers()
         if is_unchanged(request, wanted.etag):
             return _not_modified(headers)
         if await blobs.size(wanted.checksum) is None:
-            raise _missing(wanted)
+            raise missing(wanted)
         return Response(status_code=200, headers=headers)
 
     return router
 
 
-def _counter(log: DownloadLog, wanted: Download, actor: str) -> Any:
+def counter_of(log: DownloadLog, wanted: Download, actor: str) -> Any:
     model, version = wanted.model, wanted.version["version"]
 
     async def count() -> None:
@@ -161,7 +167,7 @@ def _not_modified(headers: dict[str, str]) -> Response:
     return Response(status_code=304, headers=kept)
 
 
-def _missing(wanted: Download) -> BlobsUnavailable:
+def missing(wanted: Download) -> BlobsUnavailable:
     return BlobsUnavailable(
         f"The file of version {wanted.version['version']} is not in the blob store: sha256:{wanted.checksum}."
     )
