@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +83,13 @@ def test_every_client_looks_at_who_signed_a_certificate_and_for_which_address(st
         for name, address in (("good", "127.0.0.1"), ("strange", "127.0.0.1"), ("elsewhere", "192.0.2.1"))
     )
     mongodb = stack.mongodb_url.partition("//")[2].partition("/")[0]
-    for ask in CLIENTS:
+
+    def met(ask: Any) -> list[int]:
         server = mongodb if ask is ask_mongodb else stack.minio_endpoint
+        return [believers(server, one, partial(ask, ca=ca)) for one, ca in shown]
 
-        def met(shown: Certificates, ca: Path, ask: Any = ask, server: str = server) -> int:
-            return believers(server, shown, lambda address: ask(address, ca))
-
-        found = [met(good, good.ca), met(strange, good.ca), met(elsewhere, elsewhere.ca)]
-        assert found == [1, 0, 0], ask.__name__
+    shown = [(good, good.ca), (strange, good.ca), (elsewhere, elsewhere.ca)]
+    with ThreadPoolExecutor(len(CLIENTS)) as pool:
+        found = dict(zip((one.__name__ for one in CLIENTS), pool.map(met, CLIENTS), strict=True))
+    assert found == {one.__name__: [1, 0, 0] for one in CLIENTS}
     assert believers(stack.minio_endpoint, strange, ask_oidc_provider) == 0, "the system trusts nobody here"

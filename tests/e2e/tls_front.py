@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 
@@ -29,8 +29,9 @@ def tls_front(server: str, shown: ssl.SSLContext) -> Iterator[Front]:
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         front.believed += 1
-        beyond = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(_pass_on(reader, beyond[1]), _pass_on(beyond[0], writer), return_exceptions=True)
+        with suppress(asyncio.CancelledError):  # the streams would report it as an error
+            beyond = await asyncio.open_connection(host, int(port))
+            await asyncio.gather(_pass_on(reader, beyond[1]), _pass_on(beyond[0], writer), return_exceptions=True)
 
     async def listen() -> asyncio.Server:
         return await asyncio.start_server(take, "127.0.0.1", 0, ssl=shown)
