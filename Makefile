@@ -35,8 +35,8 @@ reset: $(STAMP) ## stop everything and delete all data (asks first)
 
 test: lint ## lint, then all tests on servers of their own, by two workers; other numbers: make test WORKERS=1
 	@$(BIN)/python -m devstack install --test-tools
-	$(BIN)/python -m pytest tests --ignore tests/faults --numprocesses $(WORKERS)
-	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m pytest tests -m "not alone" --numprocesses $(WORKERS)
+	$(BIN)/python -m pytest tests/faults -m alone
 
 test-s3: $(STAMP) ## the tests of blobs on an S3 server that is not MinIO (compiles versitygw the first time: 2 minutes)
 	TEST_S3=versitygw $(BIN)/python -m pytest tests/integration/test_blobs.py tests/integration/test_collection.py \

@@ -84,16 +84,23 @@ class KafkaNode:
 class KafkaServer:
     """Data under `directory`/data; the properties are rewritten at each start, so that ports can change.
 
-    Without a `node` it is a cluster of its own.
+    Without a `node` it is a cluster of its own. `brief`: for minutes, on a machine that has other things to do.
     """
 
     def __init__(
-        self, directory: Path, lib: Path, port: int, controller_port: int, node: KafkaNode | None = None
+        self,
+        directory: Path,
+        lib: Path,
+        port: int,
+        controller_port: int,
+        node: KafkaNode | None = None,
+        *,
+        brief: bool = False,
     ) -> None:
         self.name = "kafka" if node is None else f"kafka-{node.id}"
         self._node = node or KafkaNode(1, random_uuid(), {1: controller_port})
-        # Several brokers on one machine, for minutes: compiled quickly rather than well, they leave time to others.
-        self._compiler = [] if node is None else ["-XX:TieredStopAtLevel=1"]
+        # Compiled quickly rather than well: in the first minutes, compiling well takes a third of a broker's time.
+        self._compiler = ["-XX:TieredStopAtLevel=1"] if brief else []
         self._directory = directory
         self._data = directory / "data"
         self._properties = directory / "server.properties"

@@ -24,7 +24,7 @@ class NativeStack:
 
     Data, logs and pid files are in `directory`; a later stack on the same directory and ports finds the same
     data, and servers that still run. Without `ports`, free ones are picked. The servers die with this process
-    unless `lifetime` is DETACHED.
+    unless `lifetime` is DETACHED. `brief`: they run for minutes, and speed is not what they are for.
     """
 
     minio_access_key = "tensorfleet"
@@ -36,11 +36,13 @@ class NativeStack:
         *,
         minio_directory: Path | None = None,
         lifetime: Lifetime = Lifetime.KILLED_WITH_PARENT,
+        brief: bool = False,
     ) -> None:
         self.directory = directory.absolute()
         self.ports = ports or Ports.pick_free()
         self._minio_data = (minio_directory or self.directory / "minio" / "data").absolute()
         self._lifetime = lifetime
+        self._brief = brief
 
     @property
     def kafka_bootstrap(self) -> str:
@@ -75,7 +77,11 @@ class NativeStack:
         keys = (self.minio_access_key, self.minio_secret_key)
         servers: dict[ServerName, Server] = {
             "kafka": KafkaServer(
-                self.directory / "kafka", installed.kafka_lib, self.ports.kafka, self.ports.kafka_controller
+                self.directory / "kafka",
+                installed.kafka_lib,
+                self.ports.kafka,
+                self.ports.kafka_controller,
+                brief=self._brief,
             ),
             "mongodb": MongodbServer(self.directory / "mongodb", installed.mongod, self.ports.mongodb),
             "minio": MinioServer(self.directory / "minio", self._minio_data, installed.minio, minio_ports, keys),

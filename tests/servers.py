@@ -52,4 +52,4 @@ def fresh_servers(directory: Path) -> AbstractContextManager[Servers]:
         from tests.containers import ContainerStack
 
         return ContainerStack()
-    return NativeStack(directory)
+    return NativeStack(directory, brief=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from tensorfleet.domain.errors import LogUnavailable, RegistryError
 from tensorfleet.events.stored import StoredRecord
@@ -37,6 +37,14 @@ class TopicWriter:
                 "message.timeout.ms": int(_FLUSH_SECONDS * 1000),
             }
         )
+        self._meet_brokers()
+
+    def _meet_brokers(self) -> None:
+        """Else the first record waits for up to a second, when a new client looks for a broker to get its id from."""
+        try:
+            self._producer.list_topics(self._topic, timeout=_FLUSH_SECONDS)
+        except KafkaException as error:
+            raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
 
     def append(self, record: StoredRecord) -> None:
         def delivered(error: KafkaError | None, message: Message) -> None:

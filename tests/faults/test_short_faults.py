@@ -15,7 +15,7 @@ from tests.faults.campaign.faults import FreezeService, KillServer, KillService
 from tests.faults.campaign.run import run
 from tests.faults.world.world import Plan
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.alone]
 
 
 def test_nothing_acknowledged_is_lost_doubled_or_invented(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pymongo import MongoClient
 from tests.processes import REPOSITORY, RegistryProcesses
 from tests.servers import Servers
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.alone]
 MODELS = 4
 COMPOSITIONS = {
     "one gateway": ("gateway", "gateway", ["gateway", "projector"]),

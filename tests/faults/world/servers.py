@@ -48,7 +48,9 @@ class Servers:
 
     def _broker(self, node: KafkaNode) -> KafkaServer:
         home = self._directory / f"kafka-{node.id}"
-        return KafkaServer(home, binaries().kafka_lib, self._kafka[node.id], self._controllers[node.id], node)
+        return KafkaServer(
+            home, binaries().kafka_lib, self._kafka[node.id], self._controllers[node.id], node, brief=True
+        )
 
     @property
     def bootstrap(self) -> str:
