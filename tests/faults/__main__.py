@@ -27,7 +27,13 @@ def main() -> int:
         faults = (one for one in faults if re.search(arguments.only, one.name))
     faults = itertools.islice(faults, arguments.faults)
     directory = Path(tempfile.mkdtemp(prefix="tensorfleet-faults-"))
-    plan = Plan(directory, seed, arguments.instances, patience_seconds=arguments.patience)
+    plan = Plan(
+        directory,
+        seed,
+        arguments.instances,
+        patience_seconds=arguments.patience,
+        settle_seconds=arguments.settle,
+    )
     try:
         done = uvloop.run(run(plan, faults, 60 * arguments.minutes))
     finally:
@@ -47,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="", help="only faults whose name this pattern is found in")
     parser.add_argument("--faults", type=int, help="end after so many of them (default: when the time is over)")
     parser.add_argument("--patience", type=float, default=150.0, help="seconds until all must be served again")
+    parser.add_argument("--settle", type=float, default=10.0, help="seconds of peace after each fault (default: 10)")
     parser.add_argument("--keep", action="store_true", help="keep the logs and data, and say where")
     return parser
 

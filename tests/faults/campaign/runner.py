@@ -11,7 +11,6 @@ from tests.faults.campaign.faults import Fault
 from tests.faults.load.recorder import now
 from tests.faults.world.world import World
 
-SETTLE_SECONDS = 2.0
 _START_SECONDS = 150.0
 _POLL_SECONDS = 0.05
 
@@ -61,7 +60,7 @@ async def inject_all(world: World, faults: Iterable[Fault], until: float, done: 
             f"invisible {one.invisible(world):5.1f} s; {len(world.recorder.operations)} commands so far",
             flush=True,
         )
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(world.plan.settle_seconds)
 
 
 async def _inject(world: World, fault: Fault) -> Injected:

@@ -30,6 +30,7 @@ class Plan:
     """`instances` is how many command APIs there are; `disk_bytes` what MinIO gets if a tmpfs can be mounted.
 
     `patience_seconds`: how long everything may take to be served again, and the rest to follow when the load has ended.
+    `settle_seconds`: after each fault, until the next.
     """
 
     directory: Path
@@ -37,6 +38,7 @@ class Plan:
     instances: int = 1
     disk_bytes: int = 3_000_000_000
     patience_seconds: float = 150.0
+    settle_seconds: float = 2.0
     shape: Shape = field(default_factory=Shape)
 
 
