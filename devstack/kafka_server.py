@@ -14,7 +14,9 @@ from devstack.errors import ServerFailed
 from devstack.ports import HOST
 
 # No delay before a rebalance: nobody else is about to join. After a kill the new broker may register only when the
-# session of the old one has run out: 3 s instead of 9.
+# session of the old one has run out: 3 s instead of 9. A broker without others has nobody to hand over to: one that
+# tries says, until it ends, that the cluster has no brokers, and then librdkafka may never connect again (its issue
+# 5301).
 PROPERTIES = """\
 process.roles=broker,controller
 node.id={node_id}
@@ -34,6 +36,7 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor={replication}
 share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
+controlled.shutdown.enable={hands_over}
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 log.cleaner.dedupe.buffer.size=20971520
@@ -171,6 +174,7 @@ def properties(port: int, controller_port: int, data: Path, node: KafkaNode | No
         controller_port=controller_port,
         replication=node.replication,
         in_sync=max(1, node.replication - 1),
+        hands_over="true" if len(node.voters) > 1 else "false",
         logs=data,
     )
 
