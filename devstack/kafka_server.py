@@ -14,9 +14,7 @@ from devstack.errors import ServerFailed
 from devstack.ports import HOST
 
 # No delay before a rebalance: nobody else is about to join. After a kill the new broker may register only when the
-# session of the old one has run out: 3 s instead of 9. A broker without others has nobody to hand over to: one that
-# tries says, until it ends, that the cluster has no brokers, and then librdkafka may never connect again (its issue
-# 5301).
+# session of the old one has run out: 3 s instead of 9.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id={node_id}
@@ -71,12 +69,17 @@ class ClientListener:
 
 @dataclass(frozen=True)
 class KafkaNode:
-    """A broker's place in a cluster of several. `voters`: the port of each node's controller, by node id."""
+    """A broker's place in a cluster. `voters`: the port of each node's controller, by node id.
+
+    `hands_over`: it gives up what it leads before it stops. Without others it has nobody to hand over to, and says
+    until it ends that the cluster has no brokers, after which librdkafka may never connect again (its issue 5301).
+    """
 
     id: int
     cluster_id: str
     voters: Mapping[int, int]
     clients: ClientListener | None = None
+    hands_over: bool = True
 
     @property
     def replication(self) -> int:
@@ -101,7 +104,7 @@ class KafkaServer:
         brief: bool = False,
     ) -> None:
         self.name = "kafka" if node is None else f"kafka-{node.id}"
-        self._node = node or KafkaNode(1, random_uuid(), {1: controller_port})
+        self._node = node or KafkaNode(1, random_uuid(), {1: controller_port}, hands_over=False)
         # Compiled quickly rather than well: in the first minutes, compiling well takes a third of a broker's time.
         self._compiler = ["-XX:TieredStopAtLevel=1"] if brief else []
         self._directory = directory
@@ -174,7 +177,7 @@ def properties(port: int, controller_port: int, data: Path, node: KafkaNode | No
         controller_port=controller_port,
         replication=node.replication,
         in_sync=max(1, node.replication - 1),
-        hands_over="true" if len(node.voters) > 1 else "false",
+        hands_over=str(node.hands_over).lower(),
         logs=data,
     )
 

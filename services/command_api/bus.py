@@ -67,6 +67,8 @@ class CommandBus:
         self._halted: str | None = None
         self._timeout = timeout_seconds
         self._running: dict[str, bytes] = {}
+        self.replayed = asyncio.Event()
+        """Set once every partition was read to where it ended."""
 
     def on_burst(self, burst: Burst) -> None:
         """Feed what the follower read to the partitions."""
@@ -74,6 +76,8 @@ class CommandBus:
             partition = self._partitions[record.partition]
             if isinstance(record, EndOfPartition):
                 partition.caught_up()
+                if all(one.state is not State.REPLAYING for one in self._partitions):
+                    self.replayed.set()
             else:
                 partition.read(record.offset, record.key, record.value)
 

@@ -182,7 +182,10 @@ class Partition:
         """The reader has reached the partition's end for the first time."""
         if self.state is State.REPLAYING:
             self._become(State.FOLLOWING)
-            self.set_licence(self._licensed)
+            if self._licensed:
+                self._claim(State.CLAIMING)
+            else:
+                self._send_away()
 
     def read(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         """Fold one record of the log and settle the command that it answers, if it is one of ours."""

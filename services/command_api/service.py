@@ -147,20 +147,17 @@ async def command_side(
     )
     operations = Operations(bus, blobs, lambda: datetime.now(UTC))
     http = CommandHttp(operations, projection, settings.projection_wait)
+
+    async def join() -> None:
+        """A member that has yet to read would hold what another instance could serve meanwhile."""
+        await bus.replayed.wait()
+        membership.start()
+
     follower.start()
-    membership.start()
+    lifeline.spawn(join())
     lifeline.spawn(log_watch.run(fail))
     lifeline.spawn(snapshots.run(partitions, memory))
-    scrub = Scrub(
-        partitions,
-        blobs,
-        suspects,
-        lambda command, model_id: bus.execute(command, model_id, None, Caller("registry")),
-        metrics,
-    )
-    lifeline.spawn(scrub.look_into_suspects())
-    if settings.blob_scrub_bytes_per_second is not None:
-        lifeline.spawn(scrub.go_round(settings.blob_scrub_bytes_per_second))
+    _begin_scrub(settings.blob_scrub_bytes_per_second, bus, blobs, suspects, metrics, lifeline)
     uploads, life_seconds = None, settings.presign_upload_hours * 3600
     if presigner is not None:
         uploads = DirectUploads(operations, blobs, staging, presigner, settings.max_file_size, life_seconds, _now)
@@ -173,6 +170,27 @@ async def command_side(
         yield CommandSide(bus, (*routers, direct, *others), membership, halt)
     finally:
         await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
+
+
+def _begin_scrub(
+    bytes_per_second: int | None,
+    bus: CommandBus,
+    blobs: BlobStore,
+    suspects: Suspects,
+    metrics: Metrics,
+    lifeline: Lifeline,
+) -> None:
+    """Look into what readers found, and go round all files where that is wanted."""
+    scrub = Scrub(
+        bus.partitions,
+        blobs,
+        suspects,
+        lambda command, model_id: bus.execute(command, model_id, None, Caller("registry")),
+        metrics,
+    )
+    lifeline.spawn(scrub.look_into_suspects())
+    if bytes_per_second is not None:
+        lifeline.spawn(scrub.go_round(bytes_per_second))
 
 
 def _now() -> int:

@@ -15,6 +15,7 @@ from tensorfleet.domain.errors import LogLost, LogUnavailable, ReadModelsUnavail
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
+from tensorfleet.kafka.brokers import noticing
 from tensorfleet.kafka.membership import leave
 from tensorfleet.kafka.polling import drain, poll
 from tensorfleet.kafka.records import Record, from_message
@@ -60,7 +61,7 @@ class Projector:
         is asked between batches: the store to go on with from now on, or None.
         """
         self._config = dict(config)
-        self._consumer = Consumer(dict(config))
+        self._consumer = Consumer(noticing(config))
         self._topics = topics
         self._identity = identity
         self._metrics = metrics
@@ -108,7 +109,7 @@ class Projector:
         self._consumer.close()
         self._assigned.clear()
         self._pipeline.checkpoints.clear()
-        self._consumer = Consumer(dict(self._config))
+        self._consumer = Consumer(noticing(self._config))
 
     def _read(self) -> list[Record] | None:
         """What is there, up to a batch; None if nothing is."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from tensorfleet.access.audit import AccessRecord
 from tensorfleet.domain.errors import LogUnavailable
@@ -16,6 +16,7 @@ from tensorfleet.events.access import AccessCodec
 from tensorfleet.events.codec import Undecodable
 from tensorfleet.events.topics import Topics
 from tensorfleet.kafka import configuration
+from tensorfleet.kafka.brokers import Admin
 from tensorfleet.kafka.record_lookup import RecordLookup
 
 _LOG = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class KafkaAccessReads:
     def __init__(self, kafka: Mapping[str, str], topics: Topics, client_id: str, codec: AccessCodec) -> None:
         self._topic = topics.access_audit
         self._lookup = RecordLookup(kafka, self._topic, f"{client_id}.audit")
-        self._admin = AdminClient(configuration.admin(kafka, client_id))
+        self._admin = Admin(configuration.admin(kafka, client_id))
         self._codec = codec
         self._turn = asyncio.Semaphore(1)
 
@@ -65,8 +66,9 @@ class KafkaAccessReads:
     def _offset(self, spec: OffsetSpec) -> int:
         asked = TopicPartition(self._topic, 0)
         try:
-            answer = self._admin.list_offsets({asked: spec}, request_timeout=_SECONDS)[asked]
-            return int(answer.result(_SECONDS).offset)
+            with self._admin.asking() as client:
+                answer = client.list_offsets({asked: spec}, request_timeout=_SECONDS)[asked]
+                return int(answer.result(_SECONDS).offset)
         except KafkaException as error:
             raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
         except TimeoutError:

@@ -8,6 +8,7 @@ from typing import Final
 from confluent_kafka import Consumer, TopicPartition
 
 from tensorfleet.kafka import configuration
+from tensorfleet.kafka.brokers import noticing
 from tensorfleet.kafka.polling import drain, poll
 from tensorfleet.kafka.records import Record, from_message
 
@@ -19,7 +20,9 @@ class AssignedReader:
     """`start` says from where, as often as that changes; each partition then comes in the order of its offsets."""
 
     def __init__(self, kafka: Mapping[str, str], client_id: str) -> None:
-        self._consumer: Final = Consumer({**configuration.reader(kafka, client_id), "enable.partition.eof": False})
+        self._consumer: Final = Consumer(
+            noticing({**configuration.reader(kafka, client_id), "enable.partition.eof": False})
+        )
         self._places: set[Place] = set()
 
     def start(self, offsets: Mapping[Place, int]) -> None:

@@ -6,18 +6,23 @@ import asyncio
 from collections.abc import Mapping
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+
+from tensorfleet.kafka.brokers import Admin
 
 
 class KafkaCheck:
     """Asks for the cluster's id over a connection that is kept."""
 
     def __init__(self, config: Mapping[str, object]) -> None:
-        self._admin = AdminClient(dict(config))
+        self._admin = Admin(config)
 
     async def __call__(self) -> str | None:
         try:
-            await asyncio.to_thread(self._admin.list_topics, timeout=2.0)
+            await asyncio.to_thread(self._ask)
         except KafkaException as error:
             return f"Kafka does not answer: {error.args[0].str()}"
         return None
+
+    def _ask(self) -> None:
+        with self._admin.asking() as client:
+            client.list_topics(timeout=2.0)

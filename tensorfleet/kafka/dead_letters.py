@@ -20,7 +20,8 @@ class DeadLetterTopic:
     """For one thread. What it has stored once, it does not store again, as long as it lives."""
 
     def __init__(self, config: Mapping[str, object], topic: str) -> None:
-        self._producer = Producer(dict(config))
+        self._config = dict(config)
+        self._producer = Producer(self._config)
         self._topic = topic
         self._stored: dict[tuple[str, int], int] = {}
 
@@ -40,6 +41,7 @@ class DeadLetterTopic:
         for letter in fresh:
             self._produce(letter, delivered)
         if self._producer.flush(_TIMEOUT_SECONDS) or failed:
+            self._producer = Producer(self._config)
             raise LogUnavailable("The dead-letter topic does not take records.")
         self._stored.update({_place(one): one.record.offset for one in fresh})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -11,12 +12,16 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.kafka.brokers import noticing
+from tensorfleet.kafka.polling import drain, poll
 from tensorfleet.kafka.records import EndOfPartition, Record, from_message
 
+_LOG = logging.getLogger(__name__)
 Burst = Sequence[Record | EndOfPartition]
 _BURST: Final = 500
 _BURSTS_AHEAD: Final = 4
 _RETRY_SECONDS: Final = 0.1
+_ANEW_SECONDS: Final = 0.5
 
 
 class Follower:
@@ -35,11 +40,11 @@ class Follower:
         on_burst: Callable[[Burst], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
-        self._consumer = Consumer(dict(config))
+        self._config = dict(config)
         self._admin_config = dict(admin_config)
         self._admin = AdminClient(self._admin_config)
         self._topic = topic
-        self._offsets = offsets
+        self._offsets = dict(offsets)
         self._on_burst = on_burst
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
@@ -79,21 +84,32 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            self._consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in self._offsets.items()])
             while not self._stopping.is_set():
-                self._run_once()
+                self._follow()
         except BaseException as error:
             self._tell_loop(self._on_failure, error)
-        finally:
-            self._consumer.close()
 
-    def _run_once(self) -> None:
-        first = self._consumer.poll(0.2)
+    def _follow(self) -> None:
+        """Until it is to stop, or the client gives up: then the next one goes on where this one was."""
+        consumer = Consumer(noticing(self._config))
+        try:
+            consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in self._offsets.items()])
+            while not self._stopping.is_set():
+                self._run_once(consumer)
+        except LogUnavailable as error:
+            _LOG.warning("a new client goes on reading %s: %s", self._topic, error.detail)
+            self._stopping.wait(_ANEW_SECONDS)
+        finally:
+            consumer.close()
+
+    def _run_once(self, consumer: Consumer) -> None:
+        first = poll(consumer, 0.2)
         if first is None:
             return
-        # poll blocks for one record; consume with no time-out drains what is there. consume alone would wait for all.
-        messages = [first, *self._consumer.consume(_BURST, timeout=0)]
-        burst = [one for one in map(from_message, messages) if one is not None]
+        # poll blocks for one record; drain takes what is there. That alone would wait for all.
+        burst = [one for one in map(from_message, [first, *drain(consumer, _BURST)]) if one is not None]
+        for one in burst:
+            self._offsets[one.partition] = one.offset + 1 if isinstance(one, Record) else one.offset
         while not self._room.acquire(timeout=0.2):
             if self._stopping.is_set():
                 return

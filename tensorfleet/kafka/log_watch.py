@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tensorfleet.domain.errors import LogLost, TopicMismatch
 from tensorfleet.events.topics import TopicSpec
+from tensorfleet.kafka.brokers import Admin
 from tensorfleet.kafka.topics import LogIdentity, describe_topics
 
 _LOG = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class LogWatch:
         kept_for_ever: Iterable[str],
         identity: LogIdentity,
     ) -> None:
-        self._admin = AdminClient(dict(kafka_admin))
+        self._admin = Admin(kafka_admin)
         self._specs = {one.name: one for one in specs}
         self._kept = [
             TopicPartition(name, number) for name in kept_for_ever for number in range(self._specs[name].partitions)
@@ -61,8 +62,13 @@ class LogWatch:
 
     def check(self) -> None:
         """LogLost if the log is not what it was. KafkaException, TimeoutError if Kafka does not answer."""
+        with self._admin.asking() as client:
+            self._check_identity(client)
+            self._check_offsets(client)
+
+    def _check_identity(self, client: AdminClient) -> None:
         try:
-            found = describe_topics(self._admin, self._specs)
+            found = describe_topics(client, self._specs)
         except TopicMismatch as error:
             raise LogLost(f"The log was changed under the registry. {error.detail}") from error
         except KafkaException as error:
@@ -77,16 +83,15 @@ class LogWatch:
         for name, topic_id in self._identity.topic_ids.items():
             if found.topic_ids.get(name) != topic_id:
                 raise LogLost(f"{name} was deleted and made anew. Nothing was changed; restore the log.")
-        self._check_offsets()
 
-    def _check_offsets(self) -> None:
-        for (topic, number), begin in self._offsets(OffsetSpec.earliest()).items():
+    def _check_offsets(self, client: AdminClient) -> None:
+        for (topic, number), begin in self._offsets(client, OffsetSpec.earliest()).items():
             if begin > 0:
                 raise LogLost(
                     f"{topic}[{number}] begins at {begin}: its first records were deleted. Nothing was changed; "
                     "restore the log."
                 )
-        ends = self._offsets(OffsetSpec.latest())
+        ends = self._offsets(client, OffsetSpec.latest())
         for (topic, number), end in ends.items():
             known = self._ends.get((topic, number), 0)
             if end < known:
@@ -96,9 +101,9 @@ class LogWatch:
                 )
         self._ends = ends
 
-    def _offsets(self, which: OffsetSpec) -> dict[tuple[str, int], int]:
+    def _offsets(self, client: AdminClient, which: OffsetSpec) -> dict[tuple[str, int], int]:
         asked = {one: which for one in self._kept}
-        answers = self._admin.list_offsets(asked, request_timeout=_REQUEST_SECONDS)
+        answers = client.list_offsets(asked, request_timeout=_REQUEST_SECONDS)
         return {
             (one.topic, one.partition): answer.result(timeout=_REQUEST_SECONDS).offset
             for one, answer in answers.items()

@@ -12,6 +12,7 @@ from typing import Final
 from confluent_kafka import Consumer, TopicPartition
 
 from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.kafka.brokers import noticing
 from tensorfleet.kafka.polling import poll
 from tensorfleet.kafka.records import from_message
 
@@ -60,7 +61,8 @@ class Membership:
 
     async def stop(self) -> None:
         self.leave()
-        await asyncio.to_thread(self._thread.join)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
         try:
@@ -71,7 +73,7 @@ class Membership:
 
     def _be_member(self) -> None:
         """Until it is to leave, or the client gives up: then it holds nothing, and the next one may begin."""
-        consumer = Consumer(dict(self._config))
+        consumer = Consumer(noticing(self._config))
         try:
             consumer.subscribe([self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
             while not self._stopping.is_set():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.kafka.brokers import noticing
 
 _LOG = logging.getLogger(__name__)
 Report = Callable[[LogUnavailable | None, int], None]
@@ -26,7 +27,7 @@ class LoopProducer:
         self._reports: deque[tuple[Report, LogUnavailable | None, int]] = deque()
         self._broken = threading.Event()
         self._stopping = threading.Event()
-        self._producer = Producer(dict(self._config))
+        self._producer = Producer(noticing(self._config))
         self._thread = threading.Thread(target=self._poll, name="producer", daemon=True)
         self._thread.start()
 
@@ -42,7 +43,7 @@ class LoopProducer:
         """Hand a record over. LogUnavailable if the client's own queue is full; then `report` is not called."""
         if self._broken.is_set():
             self._broken.clear()
-            self._producer = Producer(dict(self._config))
+            self._producer = Producer(noticing(self._config))
 
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is not None and error.fatal():
@@ -93,8 +94,9 @@ class LoopProducer:
         while not self._stopping.is_set():
             try:
                 self._producer.poll(0.1)
-            except KafkaException as error:
+            except (KafkaException, LogUnavailable) as error:
                 # Fatal, for passing faults are not raised here. Whoever waits for a report has a deadline of its own.
-                _LOG.warning("the producer is replaced: %s", error.args[0].str())
+                if not self._broken.is_set():
+                    _LOG.warning("the producer is replaced: %s", error)
                 self._broken.set()
                 self._stopping.wait(0.1)

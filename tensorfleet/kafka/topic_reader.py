@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from tensorfleet.domain.errors import LogUnavailable, TopicMismatch
 from tensorfleet.events.stored import OffsetRange, StoredRecord
 from tensorfleet.kafka import configuration
+from tensorfleet.kafka.brokers import Admin
 from tensorfleet.kafka.records import Record, from_message
 
 _ANSWER_SECONDS: Final = 10.0
@@ -40,27 +41,27 @@ class TopicReader:
     def __init__(self, kafka: Mapping[str, str], topic: str, client_id: str) -> None:
         self.topic = topic
         self._config = configuration.reader(kafka, client_id)
-        self._admin = AdminClient(configuration.admin(kafka, client_id))
+        self._admin = Admin(configuration.admin(kafka, client_id))
 
     def exists(self) -> bool:
-        with _translated():
-            return self.topic in self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
+        with self._asking() as client:
+            return self.topic in client.list_topics(timeout=_ANSWER_SECONDS).topics
 
     def identity(self) -> TopicIdentity:
         self._require()
-        with _translated():
-            described = self._admin.describe_topics(TopicCollection([self.topic]), request_timeout=_ANSWER_SECONDS)
+        with self._asking() as client:
+            described = client.describe_topics(TopicCollection([self.topic]), request_timeout=_ANSWER_SECONDS)
             topic = described[self.topic].result(_ANSWER_SECONDS)
-            cluster = self._admin.describe_cluster(request_timeout=_ANSWER_SECONDS).result(_ANSWER_SECONDS)
+            cluster = client.describe_cluster(request_timeout=_ANSWER_SECONDS).result(_ANSWER_SECONDS)
         return TopicIdentity(cluster.cluster_id, self.topic, str(topic.topic_id))
 
     def ranges(self) -> list[OffsetRange]:
         """What each partition holds now, by partition."""
-        with _translated():
-            partitions = self._require().partitions
-            asked = [TopicPartition(self.topic, number) for number in sorted(partitions)]
-            firsts = self._offsets(asked, OffsetSpec.earliest())
-            ends = self._offsets(asked, OffsetSpec.latest())
+        partitions = self._require().partitions
+        asked = [TopicPartition(self.topic, number) for number in sorted(partitions)]
+        with self._asking() as client:
+            firsts = _offsets(client, asked, OffsetSpec.earliest())
+            ends = _offsets(client, asked, OffsetSpec.latest())
         return [OffsetRange(number, firsts[number], ends[number]) for number in sorted(partitions)]
 
     def value_at(self, partition: int, offset: int) -> bytes | None:
@@ -100,16 +101,28 @@ class TopicReader:
                         return
         raise LogUnavailable(f"Kafka has sent nothing of {self.topic}[{wanted.partition}] for {_SILENCE_SECONDS:g} s.")
 
-    def _offsets(self, asked: list[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
-        answers = self._admin.list_offsets(dict.fromkeys(asked, spec), request_timeout=_ANSWER_SECONDS)
-        return {one.partition: int(answer.result(_ANSWER_SECONDS).offset) for one, answer in answers.items()}
-
     def _require(self) -> Any:
-        with _translated():
-            found = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics.get(self.topic)
+        with self._asking() as client:
+            found = client.list_topics(timeout=_ANSWER_SECONDS).topics.get(self.topic)
         if found is None:
             raise TopicMismatch(f"Kafka has no topic {self.topic}. Is REGISTRY_ID right?")
         return found
+
+    @contextmanager
+    def _asking(self) -> Iterator[AdminClient]:
+        """LogUnavailable for whatever else the client raises."""
+        try:
+            with self._admin.asking() as client:
+                yield client
+        except KafkaException as error:
+            raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
+        except TimeoutError as error:
+            raise LogUnavailable(f"Kafka does not answer within {_ANSWER_SECONDS:g} s.") from error
+
+
+def _offsets(client: AdminClient, asked: list[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
+    answers = client.list_offsets(dict.fromkeys(asked, spec), request_timeout=_ANSWER_SECONDS)
+    return {one.partition: int(answer.result(_ANSWER_SECONDS).offset) for one, answer in answers.items()}
 
 
 def _stored(message: Any) -> StoredRecord:
@@ -122,13 +135,3 @@ def _stored(message: Any) -> StoredRecord:
         tuple(message.headers() or ()),
         milliseconds if kind else None,
     )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except KafkaException as error:
-        raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
-    except TimeoutError as error:
-        raise LogUnavailable(f"Kafka does not answer within {_ANSWER_SECONDS:g} s.") from error

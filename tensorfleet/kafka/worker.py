@@ -13,6 +13,7 @@ from typing import Final
 from confluent_kafka import Consumer, TopicPartition
 
 from tensorfleet.domain.errors import LogUnavailable
+from tensorfleet.kafka.brokers import noticing
 from tensorfleet.kafka.membership import leave
 from tensorfleet.kafka.polling import poll
 from tensorfleet.kafka.records import Record, from_message
@@ -71,7 +72,7 @@ class Worker:
 
     def _be_member(self) -> None:
         """Until it is to stop, or the client gives up: then the next one goes on from what was committed."""
-        consumer = Consumer(dict(self._config))
+        consumer = Consumer(noticing(self._config))
         try:
             consumer.subscribe([self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
             while not self._stopping.is_set():

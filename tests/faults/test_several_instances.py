@@ -83,6 +83,13 @@ class Load:
         self._stopping.set()
 
 
+def test_an_instance_claims_nothing_before_it_has_read_everything(two: RegistryProcesses) -> None:
+    """Meanwhile another one that has read everything could serve it."""
+    lines = (two.directory / f"{FIRST}.log").read_text().splitlines()
+    first_claim = next(number for number, line in enumerate(lines) if "-> claiming" in line)
+    assert sum("replaying -> following" in line for line in lines[:first_claim]) == 6
+
+
 @pytest.mark.parametrize("fault", ["ends", "dies", "freezes"])
 def test_no_command_is_lost_doubled_or_refused_when_an_owner(two: RegistryProcesses, fault: str) -> None:
     load = Load(two.url_of(SECOND))

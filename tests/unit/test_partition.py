@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from services.command_api.bus import CommandBus
+from services.command_api.forwarding import Forwarder
 from services.command_api.memory import CommandMemory
 from services.command_api.partition import MOST_QUEUED, Partition, State
-from services.command_api.submission import Submission
+from services.command_api.submission import NotTheOwner, Submission
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import events as e
 from tensorfleet.domain.errors import CommandStillRunning, LogHalted, LogUnavailable, ModelNotFound, RegistryError
 from tensorfleet.events.envelope import Envelope, OwnershipClaimed
 from tensorfleet.events.fold import LogFold
+from tensorfleet.kafka.records import EndOfPartition
 from tests.builders import CODEC, MODEL_ID, NAME, envelope, registration
 
 
@@ -75,8 +78,8 @@ class World:
             self.read_one()
 
     def own(self) -> None:
-        self.partition.set_licence(True)
         self.partition.caught_up()
+        self.partition.set_licence(True)
         self.catch_up()
         assert self.partition.state is State.OWNING
 
@@ -91,17 +94,28 @@ class World:
         self.log.records.append((key.encode(), value))
 
 
-def in_loop(test: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+def before_reading(test: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """The partition has read nothing and may own nothing."""
+
     def run() -> None:
         async def main() -> None:
-            world = World()
-            world.own()
-            await test(world)
+            await test(World())
 
         asyncio.run(main())
 
     run.__name__, run.__doc__ = test.__name__, test.__doc__
     return run
+
+
+def in_loop(test: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """The partition is owned."""
+
+    async def owning(world: World) -> None:
+        world.own()
+        await test(world)
+
+    owning.__name__, owning.__doc__ = test.__name__, test.__doc__
+    return before_reading(owning)
 
 
 @in_loop
@@ -150,6 +164,29 @@ async def test_commands_taken_back_are_decided_again_in_the_order_they_came(worl
     world.catch_up()
     world.catch_up()
     assert [one.result().event_type for one in asked] == ["ModelArchived", None, "ModelRestored", None]
+
+
+@before_reading
+async def test_the_log_is_replayed_when_every_partition_is(world: World) -> None:
+    other = World().partition
+    forwarder = Forwarder("token")
+    bus = CommandBus([world.partition, other], CommandMemory(lambda: 0), forwarder, 10, lambda: 0)
+    bus.on_burst([EndOfPartition("log", 0, 0), EndOfPartition("log", 0, 0)])
+    assert not bus.replayed.is_set()
+    bus.on_burst([EndOfPartition("log", 1, 0)])
+    assert bus.replayed.is_set()
+    await forwarder.close()
+
+
+@before_reading
+async def test_what_waited_until_the_log_was_read_goes_to_the_owner(world: World) -> None:
+    waiting = world.submit(registration(), name=NAME)
+    world.place(CODEC.encode(envelope(OwnershipClaimed("http://there", "there"))), "")
+    world.catch_up()
+    assert not waiting.done()
+    world.partition.caught_up()
+    error = waiting.exception()
+    assert isinstance(error, NotTheOwner) and error.owner_url == "http://there"
 
 
 @pytest.mark.parametrize("name", ["impossible", "first", "garbage"])

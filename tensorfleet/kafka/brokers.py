@@ -1,0 +1,66 @@
+"""Clients that are replaced when they no longer know any broker: librdkafka does not recover (its issue 5301).
+
+A broker that is about to stop, and is the last one, answers that the cluster has none. The client then forgets all
+brokers, and may miss the moment to begin again with those that it was configured with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tensorfleet.domain.errors import LogUnavailable
+
+_SECONDS: Final = 2.0
+_TIMES_SEEN: Final = 2
+"""Between two steps of a client's beginning anew there may be no broker for a moment."""
+
+
+def noticing(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` for one client, from whose `poll` LogUnavailable is raised once it has known no broker for some seconds.
+
+    For clients that are polled all the time: what is to be told to others piles up in their memory. Such a client is of
+    no further use; a new one begins with the configured brokers.
+    """
+    return {**config, "statistics.interval.ms": int(_SECONDS * 1000), "stats_cb": _KnownBrokers()}
+
+
+class Admin:
+    """An AdminClient, and another one after a question that was not answered: nothing polls it, so it notices nothing.
+
+    For one thread at a time, or for questions that may be asked twice.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = dict(config)
+        self._client = AdminClient(self._config)
+
+    @contextmanager
+    def asking(self) -> Iterator[AdminClient]:
+        """The client to ask within; what it raises is passed on."""
+        try:
+            yield self._client
+        except (KafkaException, TimeoutError):
+            self._client = AdminClient(self._config)
+            raise
+
+
+class _KnownBrokers:
+    """Called with librdkafka's statistics, https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md."""
+
+    def __init__(self) -> None:
+        self._times_none = 0
+
+    def __call__(self, statistics: str) -> None:
+        brokers = json.loads(statistics)["brokers"].values()
+        if any(one["source"] in ("configured", "learned") for one in brokers):
+            self._times_none = 0
+            return
+        self._times_none += 1
+        if self._times_none >= _TIMES_SEEN:
+            raise LogUnavailable("Kafka's client has forgotten all brokers.")
