@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import AsyncExitStack
+from typing import Any
 
 from services.projector.consumer import Projector
 from services.projector.replays import Replays
@@ -76,9 +77,24 @@ async def main(settings: Settings) -> None:
         log_watch = LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity)
         lifeline.spawn(log_watch.run(lost))
 
-        from services.projector.health_app import serve_health
+        async def check_projection() -> str | None:
+            waiting = None if projector.assigned else "no partitions are assigned yet"
+            return halt.reason or projector.trouble or waiting
 
-        await serve_health(settings, topics, projector, halt, KafkaCheck(admin), metrics, lifeline)
+        async def numbers() -> dict[str, Any]:
+            return {"projection_lag_events": sum(projector.lag.values())}
+
+        from tensorfleet.http.health_app import serve_health
+
+        await serve_health(
+            "projector",
+            settings,
+            topics,
+            {"kafka": KafkaCheck(admin), "projection": check_projection},
+            metrics,
+            lifeline,
+            numbers,
+        )
 
 
 def _prepared(stores: GenerationStores) -> LiveStore:

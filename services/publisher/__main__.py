@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any
 
 from services.publisher.publishers import Publishers
 from tensorfleet.blobs.minio_store import MinioBlobStore
@@ -12,11 +11,8 @@ from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
-from tensorfleet.http.access_side import access_side
-from tensorfleet.http.app import make_app
-from tensorfleet.http.health import Check, Health, health_routes
+from tensorfleet.http.health_app import serve_health
 from tensorfleet.http.metrics import Metrics
-from tensorfleet.http.server import serve
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
 from tensorfleet.kafka.log_snapshots import LogSnapshots
@@ -63,23 +59,14 @@ async def main(settings: Settings) -> None:
         log_watch = LogWatch(admin, topics.specs, (topics.log,), identity)
         lifeline.spawn(log_watch.run(publishers.lost))
         lifeline.spawn(publishers.end_if_stuck())
-        access = await stack.enter_async_context(access_side(settings, topics, Catalogue(), lifeline, client_id))
-        checks: dict[str, Check] = {"kafka": KafkaCheck(admin), "publishing": publishers.check}
-        health = Health("publisher", checks, _no_numbers, settings.warnings)
-        app = make_app(
-            "TensorFleet publisher",
+        await serve_health(
+            "publisher",
+            settings,
+            topics,
+            {"kafka": KafkaCheck(admin), "publishing": publishers.check},
             metrics,
-            [health_routes(health, metrics)],
-            cors_origins=settings.cors_origins,
-            on_unexpected=lifeline.fail,
-            guard=access.guard,
-            limits=access.limits,
+            lifeline,
         )
-        await serve(app, settings, lifeline)
-
-
-async def _no_numbers() -> dict[str, Any]:
-    return {}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any
 
 from services.scanner.judging import Judge
 from services.scanner.registry import Registry
@@ -14,11 +13,8 @@ from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
-from tensorfleet.http.access_side import access_side
-from tensorfleet.http.app import make_app
-from tensorfleet.http.health import Check, Health, health_routes
+from tensorfleet.http.health_app import serve_health
 from tensorfleet.http.metrics import Metrics
-from tensorfleet.http.server import serve
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.availability import KafkaCheck
 from tensorfleet.kafka.topics import prepare_topics
@@ -70,28 +66,19 @@ async def main(settings: ScannerSettings) -> None:
         async def assigned() -> str | None:
             return None if worker.assigned else "no partitions are assigned yet"
 
-        checks: dict[str, Check] = {"kafka": KafkaCheck(admin), "assignment": assigned, "scanning": scanning.check}
-        access = await stack.enter_async_context(access_side(settings, topics, Catalogue(), lifeline, client_id))
-        health = Health("scanner", checks, _no_numbers, settings.warnings)
-        app = make_app(
-            "TensorFleet scanner",
+        await serve_health(
+            "scanner",
+            settings,
+            topics,
+            {"kafka": KafkaCheck(admin), "assignment": assigned, "scanning": scanning.check},
             metrics,
-            [health_routes(health, metrics)],
-            cors_origins=settings.cors_origins,
-            on_unexpected=lifeline.fail,
-            guard=access.guard,
-            limits=access.limits,
+            lifeline,
         )
-        await serve(app, settings, lifeline)
 
 
 def group_of(topics: Topics) -> str:
     """One for each version of the rules: new rules begin at the first file again."""
     return topics.group(f"scanner.{RULES.replace(' ', '-')}")
-
-
-async def _no_numbers() -> dict[str, Any]:
-    return {}
 
 
 if __name__ == "__main__":

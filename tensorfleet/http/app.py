@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter, FastAPI
@@ -49,8 +50,11 @@ def make_app(
         app.router.routes.extend(router.routes)
     app.router.routes.extend(_heads(app))
     for route in app.router.routes:
-        if innermost is not None and isinstance(route, Route):
-            route.app = innermost(route, route.app)
+        if isinstance(route, Route):
+            # Starlette's `$` lets a line break follow.
+            route.path_regex = re.compile(route.path_regex.pattern.removesuffix("$") + r"\Z")
+            if innermost is not None:
+                route.app = innermost(route, route.app)
     protect(app, guard, limits)
     origins = [one.strip() for one in cors_origins.split(",") if one.strip()]
     if guard is None:

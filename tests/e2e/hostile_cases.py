@@ -301,6 +301,8 @@ PATHS = paths(
         ("NUL", f"GET {MODELS}/%00", "404 model-not-found"),
         ("NUL after an id", f"GET {MODELS}/{{id}}%00", "404 model-not-found"),
         ("a line break after an id", f"GET {MODELS}/{{id}}%0A", "404 model-not-found"),
+        ("a line break after a route", "GET /health%0A", "404 no-such-route"),
+        ("a line break after the collection", f"GET {MODELS}%0A", "404 no-such-route"),
         ("a byte that is no UTF-8", f"GET {MODELS}/%FF", "404 model-not-found"),
         ("such a byte in clear", f"GET {MODELS}/\xff", "400 malformed"),
         ("an operator", f"GET {MODELS}/%24ne", "404 model-not-found"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
@@ -12,7 +13,8 @@ SECONDS = 20
 def sent(port: int, request: str, headers: tuple[str, ...], body: bytes | None) -> tuple[int, str, bytes]:
     """Status, type and content of the answer to a request whose first line begins with `request`.
 
-    Texts go out as Latin-1. The length of a body is added unless a header tells it. ConnectionError if no answer comes.
+    Texts go out as Latin-1, and a compressed body comes back unpacked. The length of a body is added unless a header
+    tells it. ConnectionError if no answer comes.
     """
     given = "\r\n".join((f"{request} HTTP/1.1", *headers))
     lines = [given]
@@ -27,7 +29,10 @@ def sent(port: int, request: str, headers: tuple[str, ...], body: bytes | None) 
         answer = HTTPResponse(connection, method=request.partition(" ")[0])
         try:
             answer.begin()
-            return answer.status, answer.getheader("Content-Type", ""), answer.read()
+            content = answer.read()
+            if answer.getheader("Content-Encoding") == "gzip":
+                content = gzip.decompress(content)
+            return answer.status, answer.getheader("Content-Type", ""), content
         except HTTPException as error:
             raise ConnectionError(f"no answer: {error!r}") from error
         finally:

@@ -18,6 +18,7 @@ from tests.sse import EventClient
 
 Event = dict[str, Any]
 EVENTS = "/api/v1/events"
+PARTITIONS = 6
 
 
 def register(http: httpx.Client, versions: int = 0) -> str:
@@ -64,8 +65,15 @@ def port(registry_processes: RegistryProcesses) -> int:
 
 @pytest.fixture
 def here(http: httpx.Client) -> str:
-    """The place behind all that other tests have done."""
-    return walk(http, "0")[1]
+    """The place behind all that other tests have done: each partition's events come in order."""
+    before, last_of = walk(http, "0")[1], {}
+    while len(last_of) < PARTITIONS:
+        made = http.post("/api/v1/models", json={"name": f"n {uuid.uuid4()}", "algorithm": "svm"})
+        partition = made.headers["X-Registry-Position"].partition(":")[0]
+        last_of[partition] = made.json()["model_id"]
+    for model_id in last_of.values():
+        wait_for(http, before, model_id, 1)
+    return walk(http, before)[1]
 
 
 def test_pages_of_any_size_hold_each_event_once_and_in_order(http: httpx.Client, here: str) -> None:
