@@ -101,7 +101,7 @@ async def main(settings: Settings) -> None:
             guard=access.guard,
             limits=access.limits,
         )
-        await serve(app, settings, lifeline, commands.hand_over)
+        await serve(app, settings, lifeline, commands.leave, commands.hand_over)
 
 
 if __name__ == "__main__":

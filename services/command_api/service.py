@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Final
 
 import uuid_utils
 from fastapi import APIRouter
@@ -22,7 +23,7 @@ from services.command_api.forwarding import Forwarder, forwarding_routes, forwar
 from services.command_api.log import KafkaLog
 from services.command_api.memory import CommandMemory
 from services.command_api.operations import Operations
-from services.command_api.partition import Partition
+from services.command_api.partition import Partition, State
 from services.command_api.routes import CommandHttp, ProjectionWait, command_routes
 from services.command_api.scrub import Scrub
 from services.command_api.snapshots import Snapshots
@@ -50,6 +51,8 @@ from tensorfleet.kafka.topics import LogIdentity
 from tensorfleet.process import Halt, Lifeline
 from tensorfleet.settings import Settings
 
+_HAND_OVER_SECONDS: Final = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class CommandSide:
@@ -57,10 +60,22 @@ class CommandSide:
     routers: tuple[APIRouter, ...]
     membership: Membership
     halt: Halt
+    kafka_admin: Mapping[str, Any]
 
-    def hand_over(self) -> None:
+    def leave(self) -> None:
         """Let others take the partitions. Until they do, what we own is served as before."""
         self.membership.leave()
+
+    async def hand_over(self) -> None:
+        """Leave, and return when others have taken what we own: at once if there are none, and soon in any case."""
+        self.leave()
+        if not await self.membership.has_others(self.kafka_admin):
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HAND_OVER_SECONDS):
+                for one in self.bus.partitions:
+                    while one.state is State.OWNING:
+                        await asyncio.wait([one.next_claim])
 
     def measure(self, metrics: Metrics) -> None:
         for one in self.bus.partitions:
@@ -68,10 +83,12 @@ class CommandSide:
             metrics.parked_models.labels(one.number).set(len(one.fold.parked))
 
     async def check_ownership(self) -> str | None:
-        if self.bus.ready:
-            return None
         if self.halt.reason is not None:
             return self.halt.reason
+        if self.membership.leaving:
+            return "this instance is about to end"
+        if self.bus.ready:
+            return None
         states = ", ".join(f"{one.number} {one.state}" for one in self.bus.partitions)
         return f"not every partition has an owner yet: {states}"
 
@@ -167,7 +184,7 @@ async def command_side(
         routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size, slots)
         direct = direct_upload_routes(http, uploads, slots)
         others = artifact_routes(http), dead_letter_routes(http), forwarding_routes(partitions, token)
-        yield CommandSide(bus, (*routers, direct, *others), membership, halt)
+        yield CommandSide(bus, (*routers, direct, *others), membership, halt, admin)
     finally:
         await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
 

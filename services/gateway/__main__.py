@@ -125,10 +125,10 @@ async def main(settings: QuerySettings) -> None:
         )
 
         def ending() -> None:
-            commands.hand_over()
+            commands.leave()
             events.streams.end()
 
-        await serve(app, settings, lifeline, ending)
+        await serve(app, settings, lifeline, ending, commands.hand_over)
 
 
 def _now() -> int:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Final, cast
@@ -28,29 +28,52 @@ _OTHER_FILES: Final = MOST_REFUSED + 256
 class _Server(uvicorn.Server):
     """A signal only asks it to end. uvicorn's own handling raises the signal again, in the midst of our closing."""
 
-    def __init__(self, config: uvicorn.Config, on_ending: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_signal: Callable[[], None]) -> None:
         super().__init__(config)
-        self._on_ending = on_ending
+        self._on_signal = on_signal
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._ask_to_end)
+            loop.add_signal_handler(number, self._on_signal)
         yield
 
-    def _ask_to_end(self) -> None:
-        self._on_ending()
-        self.should_exit = True
+
+async def _nothing() -> None:
+    pass
 
 
 async def serve(
-    app: ASGIApp, settings: Settings, lifeline: Lifeline, on_ending: Callable[[], None] = lambda: None
+    app: ASGIApp,
+    settings: Settings,
+    lifeline: Lifeline,
+    on_ending: Callable[[], None] = lambda: None,
+    hand_over: Callable[[], Awaitable[None]] = _nothing,
 ) -> None:
     """Serve HTTP until a signal or the first unexpected error, which is raised.
 
-    `on_ending` is called on the signal or the error, while requests under way still run.
+    On a signal everything is served until `hand_over` returns; a second signal does not wait for it. From `on_ending`
+    on nobody new is served, and requests under way still run.
     """
+
+    def end() -> None:
+        on_ending()
+        server.should_exit = True
+
+    async def end_when_handed_over() -> None:
+        await hand_over()
+        end()
+
+    ending: asyncio.Task[None] | None = None
+
+    def on_signal() -> None:
+        nonlocal ending
+        if ending is None:
+            ending = lifeline.spawn(end_when_handed_over())
+        else:
+            end()
+
     proxies = TrustedProxies(settings.trusted_proxies)
     most = room_for(settings.max_connections)
     connections = Connections(most, settings.max_connections_per_address, proxies)
@@ -71,14 +94,13 @@ async def serve(
             ws="none",
             proxy_headers=False,  # uvicorn would believe 127.0.0.1, and take what is no address for one
         ),
-        on_ending,
+        on_signal,
     )
     serving = asyncio.create_task(server.serve())
     failing = asyncio.create_task(lifeline.wait())
     done, _ = await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
     if failing in done:
-        on_ending()
-        server.should_exit = True
+        end()
         await serving
         failing.result()
     failing.cancel()

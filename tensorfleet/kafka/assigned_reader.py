@@ -21,7 +21,13 @@ class AssignedReader:
 
     def __init__(self, kafka: Mapping[str, str], client_id: str) -> None:
         self._consumer: Final = Consumer(
-            noticing({**configuration.reader(kafka, client_id), "enable.partition.eof": False})
+            noticing(
+                {
+                    **configuration.reader(kafka, client_id),
+                    **configuration.PATIENT_FETCH,
+                    "enable.partition.eof": False,
+                }
+            )
         )
         self._places: set[Place] = set()
 

@@ -20,6 +20,11 @@ _RECONNECT: Mapping[str, Any] = {
 }
 
 
+PATIENT_FETCH: Mapping[str, Any] = {"fetch.wait.max.ms": 500}
+"""For who reads on and on: what comes is sent at once all the same, and an idle broker has a fifth of the requests. Who
+waits to be told that there is no more waits so long."""
+
+
 def reader(kafka: Mapping[str, str], client_id: str) -> Config:
     """A reader of assigned partitions, which never commits: its place is in what it has folded."""
     return {
@@ -50,6 +55,7 @@ def member(kafka: Mapping[str, str], client_id: str, group: str, instance: str |
     return {
         **reader(kafka, client_id),
         "group.id": group,
+        **PATIENT_FETCH,
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": 6000,
         "heartbeat.interval.ms": 500,

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tensorfleet.domain.errors import LogUnavailable
 from tensorfleet.kafka.brokers import noticing
@@ -18,6 +19,7 @@ from tensorfleet.kafka.records import from_message
 
 _LOG = logging.getLogger(__name__)
 _LEAVE_SECONDS: Final = 2.0
+_ASK_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.2
 
 
@@ -51,6 +53,11 @@ class Membership:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="membership", daemon=True)
         self._held: set[int] = set()
+        self._member_id: str | None = None
+
+    @property
+    def leaving(self) -> bool:
+        return self._stopping.is_set()
 
     def start(self) -> None:
         self._thread.start()
@@ -59,10 +66,24 @@ class Membership:
         """Begin to leave the group, so that another member is licensed at once."""
         self._stopping.set()
 
+    async def has_others(self, admin: Mapping[str, object]) -> bool:
+        """Whether others may be licensed instead of this one, as Kafka tells; False if it does not answer."""
+        return await asyncio.to_thread(self._has_others, admin)
+
     async def stop(self) -> None:
         self.leave()
         if self._thread.ident is not None:
             await asyncio.to_thread(self._thread.join)
+
+    def _has_others(self, admin: Mapping[str, object]) -> bool:
+        group = str(self._config["group.id"])
+        client = AdminClient(dict(admin))
+        try:
+            asked = client.describe_consumer_groups([group], request_timeout=_ASK_SECONDS)
+            members = asked[group].result(_ASK_SECONDS).members
+        except (KafkaException, TimeoutError):
+            return False
+        return any(one.member_id != self._member_id for one in members)
 
     def _run(self) -> None:
         try:
@@ -94,6 +115,7 @@ class Membership:
         # Offset 0 is never fetched from: the partitions are paused. It keeps auto.offset.reset=error silent.
         consumer.incremental_assign([TopicPartition(one.topic, one.partition, 0) for one in partitions])
         consumer.pause(partitions)
+        self._member_id = consumer.memberid()
         self._tell(partitions, True)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

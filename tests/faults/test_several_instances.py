@@ -90,6 +90,31 @@ def test_an_instance_claims_nothing_before_it_has_read_everything(two: RegistryP
     assert sum("replaying -> following" in line for line in lines[:first_claim]) == 6
 
 
+def statuses_until_refused(url: str) -> list[int]:
+    """Of registrations, each over a connection of its own."""
+    statuses: list[int] = []
+    while len(statuses) < 10_000:
+        try:
+            with httpx.Client(base_url=url, timeout=30) as http:
+                body = {"name": f"n {uuid.uuid4()}", "algorithm": "svm"}
+                answer = http.post("/api/v1/models", json=body, headers={"Prefer": "respond-async"})
+                statuses.append(answer.status_code)
+        except httpx.ConnectError:
+            break
+    return statuses
+
+
+def test_an_owner_that_is_asked_to_end_serves_until_others_own_all(two: RegistryProcesses) -> None:
+    two.send_signal(FIRST, signal.SIGTERM)
+    statuses = statuses_until_refused(two.url_of(FIRST))
+    taken_over = owned(two, SECOND)
+    assert two.wait_end(FIRST) == 0
+    two.start(FIRST)
+    until_both_own(two)
+    assert len(taken_over) == 6
+    assert set(statuses) == {201}
+
+
 @pytest.mark.parametrize("fault", ["ends", "dies", "freezes"])
 def test_no_command_is_lost_doubled_or_refused_when_an_owner(two: RegistryProcesses, fault: str) -> None:
     load = Load(two.url_of(SECOND))

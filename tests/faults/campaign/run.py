@@ -13,6 +13,7 @@ from tests.faults.campaign.runner import Injected, NotRecovered, inject_all
 from tests.faults.checker.check import check
 from tests.faults.checker.folded import FoldedLog
 from tests.faults.world.collect import NeverQuiet, observe, wait_until_quiet
+from tests.faults.world.service_processes import NotReady
 from tests.faults.world.world import Plan, World, running
 
 
@@ -26,7 +27,7 @@ async def run(plan: Plan, faults: Iterable[Fault], seconds: float) -> Report:
     async with running(plan) as world:
         try:
             await inject_all(world, faults, time.monotonic() + seconds, injected)
-        except NotRecovered as error:
+        except (NotRecovered, NotReady) as error:
             failures.append(str(error))
         await world.load.stop()
         # An owner may claim anew at any time: without any, the log has an end.

@@ -44,7 +44,11 @@ class Injected:
 
 
 async def inject_all(world: World, faults: Iterable[Fault], until: float, done: list[Injected]) -> None:
-    """One by one into `done`, until the faults or the time (of the monotonic clock) run out. NotRecovered."""
+    """One by one into `done`, until the faults or the time (of the monotonic clock) run out. NotRecovered, NotReady.
+
+    Each finds all services ready, those that were started anew by the one before as well: with one that is still on its
+    way there would be nobody to hand over to.
+    """
     await until_recovered(world, now(), "the start", _START_SECONDS)
     for fault in faults:
         if time.monotonic() >= until:
@@ -53,6 +57,7 @@ async def inject_all(world: World, faults: Iterable[Fault], until: float, done: 
         if reason is not None:
             print(f"skipped: {fault.name}: {reason}", flush=True)
             continue
+        await world.services.until_ready(world.plan.patience_seconds)
         one = await _inject(world, fault)
         done.append(one)
         print(

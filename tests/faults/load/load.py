@@ -21,9 +21,9 @@ from tests.faults.load.reader import Reader
 from tests.faults.load.recorder import Recorder
 from tests.faults.load.requests import Request
 
-BATCH_ENTRIES = 60
+BATCH_ENTRIES = 100
 MOST_UNDER_WAY = 60
-THINKING_SECONDS = 0.3
+THINKING_SECONDS = 2.0
 SEEN_SECONDS, UNSEEN_SECONDS = 0.5, 2.0
 """After a batch, by whether it could be seen. The machine is to have something left for whoever starts again."""
 
@@ -33,8 +33,8 @@ class Shape:
     """How many clients of each sort; `paced` in commands a second for each partition."""
 
     patient: int = 1
-    batching: int = 4
-    reading: int = 3
+    batching: int = 3
+    reading: int = 2
     paced: float = 2.0
 
 

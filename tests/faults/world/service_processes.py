@@ -19,6 +19,11 @@ from tests.faults.load.http_client import HttpClient, NoAnswer
 UP_SECONDS = 90.0
 _RESTART_SECONDS = 0.5
 _POLL_SECONDS = 0.05
+_READY_POLL_SECONDS = 0.3
+
+
+class NotReady(Exception):
+    """A service does not say in time that it can serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +88,10 @@ class Service:
             return None
         return Ended(self.name, self._child.returncode, last_lines(self.log, 12))
 
-    async def is_up(self) -> bool:
-        """Whether it answers at all. Whether it serves, the load finds out."""
+    async def is_ready(self) -> bool:
+        """Whether it says that it can serve. Whether it does, the load finds out."""
         try:
-            return (await self._client.request("GET", "/health/live", seconds=5.0)).status == 200
+            return (await self._client.request("GET", "/health/ready", seconds=5.0)).status == 200
         except NoAnswer:
             return False
 
@@ -105,16 +110,17 @@ class Services:
     async def start(self) -> None:
         for one in self.by_name.values():
             one.start()
-        await self.until_up()
+        await self.until_ready(UP_SECONDS)
         self._supervising = asyncio.create_task(self._supervise())
 
-    async def until_up(self, seconds: float = UP_SECONDS) -> None:
+    async def until_ready(self, seconds: float) -> None:
+        """NotReady if one of them is not in time."""
         deadline = time.monotonic() + seconds
         for one in self.by_name.values():
-            while not await one.is_up():
+            while not await one.is_ready():
                 if time.monotonic() > deadline:
-                    raise AssertionError(f"{one.name} does not answer after {seconds} s:\n{last_lines(one.log, 20)}")
-                await asyncio.sleep(_POLL_SECONDS)
+                    raise NotReady(f"{one.name} is not ready after {seconds:g} s:\n{last_lines(one.log, 20)}")
+                await asyncio.sleep(_READY_POLL_SECONDS)
 
     async def stop(self) -> None:
         if self._supervising is not None:
