@@ -75,6 +75,7 @@ class LaneStore(FillingStore):
         with translating():
             if self._held.checkpoints:
                 self._write_changes(None, self._held)
+                self._move(None, self._held.checkpoints)
         self._held, self._records = Writes(), 0
 
 

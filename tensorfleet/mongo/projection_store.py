@@ -169,12 +169,13 @@ class ProjectionStore:
             raise translated_error(error) from error
 
     def _write(self, session: ClientSession, writes: Writes) -> None:
+        # First: what another projector has written already would be inserted twice, and tell nothing of the rival.
+        self._move(session, writes.checkpoints)
         self._insert(session, writes)
         self._write_changes(session, writes)
 
     def _write_changes(self, session: ClientSession | None, writes: Writes) -> None:
-        """All but the `inserts`."""
-        self._move(session, writes.checkpoints)
+        """All but the `inserts` and the checkpoints."""
         _put(self._db.models, writes.models, session)
         _put(self._db.versions, writes.versions, session)
         _put(self._db.search, writes.search, session)

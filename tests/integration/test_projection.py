@@ -300,6 +300,18 @@ def test_a_projector_that_was_overtaken_writes_nothing(worlds: Any) -> None:
     assert world.content() == before
 
 
+def test_of_two_projectors_with_the_same_batch_the_second_is_told_of_the_first(worlds: Any) -> None:
+    """Both folded it before either wrote: what is new to both, only one can write."""
+    world, log = worlds(), records(lifecycle(["one"]).values)
+    world.project(log[:3])
+    first, second = (BatchProjection(world.store, CODEC, LOG, world.checkpoints).project(log[3:]) for _ in "ab")
+    world.store.commit(first.writes)
+    before = world.content()
+    with pytest.raises(CheckpointTaken):
+        world.store.commit(second.writes)
+    assert world.content() == before
+
+
 def test_a_batch_that_fails_halfway_moves_no_checkpoint(worlds: Any) -> None:
     world, log = worlds(), records(lifecycle(["one"]).values)
     world.project(log[:3])
