@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -51,6 +52,7 @@ from tensorfleet.kafka.topics import LogIdentity
 from tensorfleet.process import Halt, Lifeline
 from tensorfleet.settings import Settings
 
+_LOG = logging.getLogger(__name__)
 _HAND_OVER_SECONDS: Final = 5.0
 
 
@@ -71,11 +73,14 @@ class CommandSide:
         self.leave()
         if not await self.membership.has_others(self.kafka_admin):
             return
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_HAND_OVER_SECONDS):
                 for one in self.bus.partitions:
                     while one.state is State.OWNING:
                         await asyncio.wait([one.next_claim])
+        except TimeoutError:
+            left = [one.number for one in self.bus.partitions if one.state is State.OWNING]
+            _LOG.warning("nobody has taken over partitions %s within %g s", left, _HAND_OVER_SECONDS)
 
     def measure(self, metrics: Metrics) -> None:
         for one in self.bus.partitions:

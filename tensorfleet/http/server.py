@@ -78,24 +78,7 @@ async def serve(
     most = room_for(settings.max_connections)
     connections = Connections(most, settings.max_connections_per_address, proxies)
     lifeline.spawn(connections.run())
-    server = _Server(
-        uvicorn.Config(
-            ClientAddress(app, proxies),
-            host=settings.host,
-            port=settings.port,
-            ssl_certfile=settings.tls_certificate_file,
-            ssl_keyfile=settings.tls_key_file,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            timeout_graceful_shutdown=8,
-            http=cast(type[asyncio.Protocol], partial(BoundedProtocol, connections)),
-            ws="none",
-            proxy_headers=False,  # uvicorn would believe 127.0.0.1, and take what is no address for one
-        ),
-        on_signal,
-    )
+    server = _Server(_uvicorn_config(ClientAddress(app, proxies), settings, connections), on_signal)
     serving = asyncio.create_task(server.serve())
     failing = asyncio.create_task(lifeline.wait())
     done, _ = await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
@@ -105,6 +88,24 @@ async def serve(
         failing.result()
     failing.cancel()
     serving.result()
+
+
+def _uvicorn_config(app: ASGIApp, settings: Settings, connections: Connections) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        ssl_certfile=settings.tls_certificate_file,
+        ssl_keyfile=settings.tls_key_file,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=8,
+        http=cast(type[asyncio.Protocol], partial(BoundedProtocol, connections)),
+        ws="none",
+        proxy_headers=False,  # uvicorn would believe 127.0.0.1, and take what is no address for one
+    )
 
 
 def room_for(connections: int) -> int:
