@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.command_api.forwarding import Forwarder, OwnerUnreachable, too_late
+from services.command_api.forwarder import Forwarder, OwnerUnreachable
+from services.command_api.forwarding import too_late
 from services.command_api.memory import CommandMemory
 from services.command_api.partition import Partition, State
 from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission
@@ -216,7 +217,7 @@ class CommandBus:
         `again`: an owner may have this command already, under the same id.
         """
         seconds = deadline - asyncio.get_running_loop().time()
-        sending = asyncio.ensure_future(self._forwarder.send(owner, submission, seconds))
+        sending = asyncio.ensure_future(self._forwarder.send(owner, partition.number, submission, seconds))
         racing: set[asyncio.Future[Any]] = {sending, partition.next_claim}
         try:
             await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)

@@ -20,7 +20,8 @@ from services.command_api.bus import Caller, CommandBus
 from services.command_api.dead_letters import dead_letter_routes
 from services.command_api.direct_upload_routes import direct_upload_routes
 from services.command_api.direct_uploads import DirectUploads
-from services.command_api.forwarding import Forwarder, forwarding_routes, forwarding_token
+from services.command_api.forwarder import Forwarder
+from services.command_api.forwarding import forwarding_routes, forwarding_token
 from services.command_api.log import KafkaLog
 from services.command_api.memory import CommandMemory
 from services.command_api.operations import Operations

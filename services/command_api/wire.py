@@ -54,6 +54,7 @@ class ForwardedCommand:
 
 
 _FORWARDED: TypeAdapter[ForwardedCommand] = TypeAdapter(ForwardedCommand)
+_ALL_FORWARDED: TypeAdapter[list[ForwardedCommand]] = TypeAdapter(list[ForwardedCommand])
 _RECEIPT: TypeAdapter[Receipt] = TypeAdapter(Receipt)
 RECEIPT, PROBLEM, NOT_THE_OWNER = "receipt", "problem", "not_the_owner"
 
@@ -73,8 +74,9 @@ def dump_forwarded(forwarded: ForwardedCommand) -> bytes:
     return _FORWARDED.dump_json(forwarded)
 
 
-def load_forwarded(body: bytes) -> ForwardedCommand:
-    return _FORWARDED.validate_json(body)
+def load_forwarded(body: bytes) -> list[ForwardedCommand]:
+    """From a list of what `dump_forwarded` gives."""
+    return _ALL_FORWARDED.validate_json(body)
 
 
 def dump_receipt(receipt: Receipt) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from services.command_api.forwarding import Forwarder, OwnerUnreachable
+from services.command_api.forwarder import Forwarder, OwnerUnreachable
 from services.command_api.submission import Submission
 from services.scanner.registry import Registry, RegistryUnavailable
 from tensorfleet.blobs.minio_store import MinioBlobStore
@@ -45,7 +45,8 @@ async def ask_owner(server: str, ca: Path) -> None:
     forwarder = Forwarder("token", TlsSettings(tls_ca_file=ca).trusted_context())
     done = asyncio.get_running_loop().create_future()
     with suppress(OwnerUnreachable):
-        await forwarder.send(f"https://{server}", Submission(MODEL, "", ArchiveModel(), "c", None, "a", None, done), 5)
+        command = Submission(MODEL, "", ArchiveModel(), "c", None, "a", None, done)
+        await forwarder.send(f"https://{server}", 0, command, 5)
     await forwarder.close()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.command_api.bus import CommandBus
-from services.command_api.forwarding import Forwarder
+from services.command_api.forwarder import Forwarder
 from services.command_api.memory import CommandMemory
 from services.command_api.partition import MOST_QUEUED, Partition, State
 from services.command_api.submission import NotTheOwner, Submission

@@ -61,4 +61,5 @@ def test_of_too_many_findings_the_worst_are_told_in_their_order() -> None:
 def test_a_command_about_a_file_is_the_same_after_the_hop_to_its_owner(command: c.Command) -> None:
     kind, plain = wire.plain_command(command)
     hop = wire.ForwardedCommand(MODEL_ID, "", kind, plain, "00" * 16, "00" * 32, "tester", None, 1.0)
-    assert wire.rich_command(wire.load_forwarded(wire.dump_forwarded(hop))) == command
+    (there,) = wire.load_forwarded(b"[" + wire.dump_forwarded(hop) + b"]")
+    assert wire.rich_command(there) == command

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.faults.campaign.runner import Injected
 from tests.faults.checker import Kind, Violation
@@ -62,7 +63,8 @@ def _counts(world: World, log: FoldedLog) -> str:
 
 
 def _faults(world: World, injected: Iterable[Injected]) -> str:
-    """The longest time without service, and without anything new to see, by kind."""
+    """The longest time without service, and without anything new to see, by kind, and while no fault is at work."""
+    injected = list(injected)
     head = f"{'fault':58} {'times':>5} {'unserved s':>10} {'invisible s':>11}"
     grouped: dict[str, list[Injected]] = {}
     for one in injected:
@@ -73,7 +75,17 @@ def _faults(world: World, injected: Iterable[Injected]) -> str:
         f"{max(one.invisible(world) for one in group):11.1f}"
         for name, group in sorted(grouped.items())
     ]
-    return "\n".join([head, *rows, f"{len(list(injected))} faults of {len(grouped)} kinds"])
+    return "\n".join([head, *rows, _between(world, injected), f"{len(injected)} faults of {len(grouped)} kinds"])
+
+
+def _between(world: World, injected: Sequence[Injected]) -> str:
+    recorder = world.recorder
+    times = [(one.recovered_at, after.began_at) for one, after in pairwise(injected)]
+    unserved, invisible = (
+        max((recorder.longest_pause(kind, *time) for time in times), default=0.0)
+        for kind in (recorder.served, recorder.visible)
+    )
+    return f"{'(none: from recovery to the next fault)':58} {len(times):5} {unserved:10.1f} {invisible:11.1f}"
 
 
 def _ended(world: World) -> list[str]:

@@ -5,39 +5,41 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
 from tensorfleet.events.envelope import Position
 from tests.faults.checker.history import Attempt, Operation, command_id_in_batch, command_id_of
-from tests.faults.load.http_client import HttpClient, NoAnswer, Reply
+from tests.faults.load.http_client import HttpClient, NoAnswer, Refused, Reply
 from tests.faults.load.recorder import now
 from tests.faults.load.requests import Request
 
 MOST_ATTEMPTS = 24
 ATTEMPT_SECONDS = 10.0
 HANG_UPS = 0.02
-ASYNCHRONOUS = 0.3
 _PAUSES = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 class Caller:
-    """One client. It asks the APIs in turn, sometimes hangs up on the first, and often does not wait to see."""
+    """One client. It asks the APIs in turn, but none that refuses a connection, and sometimes hangs up on the first."""
 
     def __init__(self, number: int, seed: int, apis: Sequence[HttpClient], chance: random.Random) -> None:
         self._number = number
         self._keys = (f"{seed}/{number}/{n}" for n in itertools.count())
         self._apis = itertools.cycle(apis)
+        self._others = len(apis) - 1
         self._chance = chance
 
-    async def carry_out(self, request: Request) -> Operation:
+    async def carry_out(self, request: Request, *, asynchronous: bool) -> Operation:
+        """`asynchronous`: it is not waited until the read models contain it."""
         key = self._begin()
         attempts: list[Attempt] = []
         while _goes_on(attempts):
             await self._pause(len(attempts))
-            sent_at, reply = await self._ask(request, key, first=not attempts)
+            sent_at, reply = await self._ask(request, key, first=not attempts, asynchronous=asynchronous)
             attempts.append(_attempt(sent_at, reply))
         return Operation(
             self._number, command_id_of(key), request.model_id, request.command, tuple(attempts), in_batch=False
@@ -53,7 +55,7 @@ class Caller:
             if turn and not any(_goes_on(one) for one in attempts):
                 break
             await self._pause(turn)
-            sent_at, reply = await self._ask(whole, key, first=turn == 0, asynchronous=0.0)
+            sent_at, reply = await self._ask(whole, key, first=turn == 0)
             for one, attempt in zip(attempts, _of_batch(sent_at, reply, len(entries)), strict=True):
                 if not one or not one[-1].acknowledged:
                     one.append(attempt)
@@ -65,7 +67,7 @@ class Caller:
         ]
 
     def _begin(self) -> str:
-        """The key of a new command. Strictly in turn, the first attempt would always go to an API that is down."""
+        """The key of a new command. Strictly in turn, its first attempt would always go to the same API."""
         if self._chance.random() < 0.5:
             next(self._apis)
         return next(self._keys)
@@ -75,20 +77,27 @@ class Caller:
             await asyncio.sleep(_PAUSES[min(turn, len(_PAUSES)) - 1] * self._chance.uniform(0.5, 1.5))
 
     async def _ask(
-        self, request: Request, key: str, *, first: bool, asynchronous: float = ASYNCHRONOUS
+        self, request: Request, key: str, *, first: bool, asynchronous: bool = False
     ) -> tuple[float, Reply | None]:
-        """`asynchronous`: with this chance it is not waited until the answer is visible."""
         headers = {"Idempotency-Key": key, "Content-Type": "application/json", **request.headers}
-        if self._chance.random() < asynchronous:
+        if asynchronous:
             headers["Prefer"] = "respond-async"
         hangs_up = first and self._chance.random() < HANG_UPS
         seconds = self._chance.uniform(0.002, 0.05) if hangs_up else ATTEMPT_SECONDS
         sent_at = now()
         try:
-            api = next(self._apis)
-            return sent_at, await api.request(request.method, request.path, request.body, headers, seconds=seconds)
+            return sent_at, await self._send(request, headers, seconds)
         except NoAnswer:
             return sent_at, None
+
+    async def _send(self, request: Request, headers: Mapping[str, str], seconds: float) -> Reply:
+        for _ in range(self._others):
+            with suppress(Refused):
+                return await self._send_to(next(self._apis), request, headers, seconds)
+        return await self._send_to(next(self._apis), request, headers, seconds)
+
+    async def _send_to(self, api: HttpClient, request: Request, headers: Mapping[str, str], seconds: float) -> Reply:
+        return await api.request(request.method, request.path, request.body, headers, seconds=seconds)
 
 
 def _goes_on(attempts: Sequence[Attempt]) -> bool:

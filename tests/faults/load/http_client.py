@@ -16,6 +16,10 @@ class NoAnswer(Exception):
     """No whole answer came: refused, cut, or too late. What became of the request is not known."""
 
 
+class Refused(NoAnswer):
+    """Nobody listens at the port: nothing was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Header names are in lower case."""
@@ -44,6 +48,8 @@ class HttpClient:
                 writer.write(_head(method, path, body, headers) + body)
                 reply = await _reply(reader)
                 whole = True
+        except ConnectionRefusedError as error:
+            raise Refused(repr(error)) from error
         except (OSError, EOFError, KeyError, ValueError, asyncio.LimitOverrunError) as error:
             raise NoAnswer(repr(error)) from error
         finally:

@@ -1,7 +1,8 @@
 """The load: clients that send commands, read and download without pause, and never trust a single answer.
 
 Each partition has clients of its own, so that one without service does not keep the others from being asked. Some
-clients wait for each answer; others send at a steady pace whatever happens, which measures the time without service.
+clients wait for each answer; others send at a steady pace whatever happens, which measures the time without service:
+probes, which wait for nothing but the owner, and now and then a change, until it is visible.
 Those that send batches wait until they see what they sent. Else a slow machine would fall ever further behind, and the
 time until something is visible would say nothing of a fault.
 """
@@ -9,6 +10,7 @@ time until something is visible would say nothing of a fault.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -21,10 +23,14 @@ from tests.faults.load.reader import Reader
 from tests.faults.load.recorder import Recorder
 from tests.faults.load.requests import Request
 
-BATCH_ENTRIES = 100
+BATCH_ENTRIES = 200
 MOST_UNDER_WAY = 60
-THINKING_SECONDS = 2.0
-SEEN_SECONDS, UNSEEN_SECONDS = 0.5, 2.0
+THINKING_SECONDS = 4.0
+ASYNCHRONOUS = 0.3
+"""How often a patient client does not wait until what it sent is visible."""
+PROBES = 2
+"""How many probes a paced client sends before each command that changes something."""
+SEEN_SECONDS, UNSEEN_SECONDS = 0.7, 2.0
 """After a batch, by whether it could be seen. The machine is to have something left for whoever starts again."""
 
 
@@ -33,9 +39,9 @@ class Shape:
     """How many clients of each sort; `paced` in commands a second for each partition."""
 
     patient: int = 1
-    batching: int = 3
-    reading: int = 2
-    paced: float = 2.0
+    batching: int = 2
+    reading: int = 1
+    paced: float = 2.5
 
 
 class Load:
@@ -103,13 +109,14 @@ class Load:
         caller = self._caller()
 
         async def step() -> None:
-            await self._carry_out(caller, models, models.next_request())
+            asynchronous = self._chance.random() < ASYNCHRONOUS
+            await self._carry_out(caller, models, models.next_request(), asynchronous=asynchronous)
             await asyncio.sleep(THINKING_SECONDS)
 
         return step
 
-    async def _carry_out(self, caller: Caller, models: Models, request: Request) -> None:
-        done = await caller.carry_out(request)
+    async def _carry_out(self, caller: Caller, models: Models, request: Request, *, asynchronous: bool) -> None:
+        done = await caller.carry_out(request, asynchronous=asynchronous)
         self._recorder.add(done)
         models.learn(request, done, ",".join(map(str, done.last.positions)))
 
@@ -117,9 +124,12 @@ class Load:
         """At its pace even while nobody answers; only so many are under way at once."""
         caller = self._caller()
         under_way: set[asyncio.Task[None]] = set()
-        while not self._stopping.is_set():
+        for probing in itertools.cycle((*PROBES * (True,), False)):
+            if self._stopping.is_set():
+                break
             if len(under_way) < MOST_UNDER_WAY:
-                task = asyncio.create_task(self._carry_out(caller, models, models.next_request()))
+                request = models.probe() if probing else models.next_request()
+                task = asyncio.create_task(self._carry_out(caller, models, request, asynchronous=probing))
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
             await asyncio.sleep(1 / self._shape.paced)

@@ -58,6 +58,11 @@ class Recorder:
         """The longest time without, of all partitions, that touches the time from `began` to `ended`."""
         return max(_longest_gap(times[number], began, ended) for number in range(self.partitions))
 
+    def longest_pause(self, times: dict[int, list[float]], began: float, ended: float) -> float:
+        """The longest time without, of all partitions, that lies between `began` and `ended`."""
+        within = ([at for at in times[number] if began <= at <= ended] for number in range(self.partitions))
+        return max((later - earlier for one in within for earlier, later in pairwise(sorted(one))), default=0.0)
+
 
 def _longest_gap(times: list[float], began: float, ended: float) -> float:
     points = [*times, max(ended, times[-1] if times else began)] if times else [began, ended]

@@ -1,0 +1,152 @@
+"""One hop: a command that came to an instance that does not own its partition goes to the one that does.
+
+Those of one moment go together: a batch of two hundred would else be a hundred requests from one instance to the other.
+But only those of one partition, so that none waits for a partition that stands still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from ssl import SSLContext
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from services.command_api import wire
+from services.command_api.forwarding import MOST_BYTES, PATH
+from services.command_api.submission import NotTheOwner, Receipt, Submission
+
+_CONNECT_SECONDS: Final = 2.0
+_KEEP_SECONDS: Final = 4.0  # less than uvicorn keeps a connection that is idle
+_MOST_TOGETHER: Final = MOST_BYTES // 8
+"""Bytes of commands that go together. One alone may be larger."""
+
+
+class OwnerUnreachable(Exception):
+    """The owner did not answer. `sent`: it may have got the command all the same."""
+
+    def __init__(self, sent: bool) -> None:
+        super().__init__(sent)
+        self.sent = sent
+
+
+class _Hop:
+    """A command on its way: `body` as JSON, and where its receipt, or why there is none, is to go."""
+
+    __slots__ = ("answer", "body", "seconds")
+
+    def __init__(self, body: bytes, seconds: float) -> None:
+        self.body = body
+        self.seconds = seconds
+        self.answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+
+    def settle(self, members: dict[str, Any]) -> None:
+        """With what the owner says, unless nobody waits any more."""
+        if self.answer.done():
+            return
+        if wire.RECEIPT in members:
+            self.answer.set_result(wire.load_receipt(members[wire.RECEIPT]))
+        elif wire.PROBLEM in members:
+            self.answer.set_exception(wire.load_error(members[wire.PROBLEM]))
+        else:
+            self.answer.set_exception(NotTheOwner(None))
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class Forwarder:
+    """Sends commands to owners, over connections that are kept. `trusted`: who signs owners' certificates."""
+
+    def __init__(self, token: str, trusted: SSLContext | bool = True) -> None:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_SECONDS, ssl=trusted)
+        self._session = aiohttp.ClientSession(connector=connector)
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._leaving: dict[tuple[str, int], list[_Hop]] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        for task in self._under_way:
+            task.cancel()
+        await self._session.close()
+
+    async def send(self, owner_url: str, partition: int, submission: Submission, seconds: float) -> Receipt:
+        """The receipt that the owner gives.
+
+        Any RegistryError that the owner answers with. NotTheOwner if it is none any more. OwnerUnreachable. Safe to
+        repeat: the owner knows the command again by its id.
+        """
+        one = _Hop(wire.dump_forwarded(_forwarded(submission, seconds)), seconds)
+        together = self._leaving.setdefault((owner_url, partition), [])
+        together.append(one)
+        if len(together) == 1:
+            asyncio.get_running_loop().call_soon(self._leave, owner_url, partition)
+        try:
+            async with asyncio.timeout(seconds):
+                return await one.answer
+        except TimeoutError:
+            raise OwnerUnreachable(sent=True) from None
+
+    def _leave(self, owner_url: str, partition: int) -> None:
+        """Send all that the event loop has brought since the first."""
+        for some in _in_requests(self._leaving.pop((owner_url, partition))):
+            task = asyncio.create_task(self._deliver(owner_url, some))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _deliver(self, owner_url: str, some: list[_Hop]) -> None:
+        try:
+            answers = await self._ask(owner_url, some)
+            for one, answer in list(zip(some, answers, strict=True)):
+                one.settle(answer)
+        except Exception as error:  # raised by each of those who wait
+            for one in some:
+                one.fail(error)
+
+    async def _ask(self, owner_url: str, some: list[_Hop]) -> list[dict[str, Any]]:
+        body = b"[" + b",".join(one.body for one in some) + b"]"
+        timeout = aiohttp.ClientTimeout(total=max(one.seconds for one in some), sock_connect=_CONNECT_SECONDS)
+        try:
+            async with self._session.post(
+                owner_url + PATH, data=body, headers=self._headers, timeout=timeout
+            ) as response:
+                if response.status != 200:
+                    raise OwnerUnreachable(sent=False)
+                answers: list[dict[str, Any]] = orjson.loads(await response.read())
+                return answers
+        except aiohttp.ClientConnectorError:
+            raise OwnerUnreachable(sent=False) from None
+        except (aiohttp.ClientError, TimeoutError):
+            raise OwnerUnreachable(sent=True) from None
+
+
+def _forwarded(submission: Submission, seconds: float) -> wire.ForwardedCommand:
+    kind, command = wire.plain_command(submission.command)
+    return wire.ForwardedCommand(
+        model_id=submission.model_id,
+        model_name=submission.model_name,
+        kind=kind,
+        command=command,
+        command_id=submission.command_id,
+        command_hash=(submission.command_hash or b"").hex(),
+        actor=submission.actor,
+        traceparent=submission.traceparent,
+        prefix=None if submission.names is None else submission.names.text,
+        seconds=seconds,
+    )
+
+
+def _in_requests(envelopes: list[_Hop]) -> Iterator[list[_Hop]]:
+    """As many together as an owner takes in one request."""
+    some: list[_Hop] = []
+    size = 0
+    for one in envelopes:
+        if some and size + len(one.body) > _MOST_TOGETHER:
+            yield some
+            some, size = [], 0
+        some.append(one)
+        size += len(one.body)
+    yield some
