@@ -9,8 +9,7 @@ from typing import Any
 
 from services.command_api.health import ProjectionLag
 from services.command_api.service import command_side
-from tensorfleet.blobs.minio_store import MinioBlobStore
-from tensorfleet.blobs.presigning import presigner_of
+from tensorfleet.blobs.connection import blob_store
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.access_side import access_side
@@ -45,34 +44,13 @@ async def main(settings: Settings) -> None:
         lifeline.spawn(live.run())
         watch = CheckpointWatch(live)
         lifeline.spawn(watch.run())
-        blobs = MinioBlobStore.connect(
-            settings.minio_endpoint,
-            settings.minio_access_key.get_secret_value(),
-            settings.minio_secret_key.get_secret_value(),
-            settings.minio_bucket,
-            settings.minio_secure,
-            ca_file=settings.minio_ca_file,
-        )
-        stack.callback(blobs.close)
+        blobs = stack.enter_context(blob_store(settings))
         producer = LoopProducer(configuration.producer(settings.kafka, client_id))
         stack.push_async_callback(producer.close)
         await blobs.ensure_bucket()
         await blobs.inventory.sign(topics.registry, identity.of(topics.log))
         commands = await stack.enter_async_context(
-            command_side(
-                settings,
-                identity,
-                catalogue,
-                producer,
-                blobs,
-                blobs.staging,
-                presigner_of(settings),
-                blobs.suspects,
-                blobs.snapshots,
-                watch,
-                metrics,
-                lifeline,
-            )
+            command_side(settings, identity, catalogue, producer, blobs, watch, metrics, lifeline)
         )
         access = await stack.enter_async_context(access_side(settings, topics, catalogue, lifeline, client_id))
         lag = ProjectionLag(commands.bus, watch)

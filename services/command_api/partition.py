@@ -151,7 +151,7 @@ class Partition:
                 one.done.set_exception(error)
 
     def submit(self, submission: Submission) -> None:
-        """Take a command; its `done` is settled in time.
+        """Take a command, and decide it with all others of the same moment; its `done` is settled in time.
 
         NotTheOwner if we neither own the partition nor try to. LogUnavailable if MOST_QUEUED are waiting, whether they
         came from clients or from other instances.
@@ -161,7 +161,24 @@ class Partition:
         if self.queued >= MOST_QUEUED:
             raise LogUnavailable("Too many commands wait for this partition.")
         self._queue.append(submission)
-        self._pump()
+        self._loop.call_soon(self.pump)
+
+    def pump(self) -> None:
+        """Start the next batch, if we own the partition and none is in flight."""
+        if self.state is not State.OWNING or self._batch is not None:
+            return
+        taken: list[Submission] = []
+        while self._queue and len(taken) < MOST_IN_BATCH:
+            submission = self._queue.popleft()
+            if not submission.done.done():
+                taken.append(submission)
+        if not taken:
+            return
+        batch = self._batch = self._decider.decide_all(taken)
+        if batch.pending:
+            self._send(batch)
+        else:
+            self._spawn(self._settle_after_end(batch))
 
     def withdraw(self, submission: Submission) -> bool:
         """Take back a command that was not sent. False if it was: then only the log knows how it ends."""
@@ -250,7 +267,7 @@ class Partition:
         if judged.envelope.event_id == self._claim_id:
             self._claim_id = None
             self._become(State.OWNING)
-            self._pump()
+            self.pump()
         elif self._licensed:
             self._become(State.CLAIMING)
             self._claim_later()
@@ -267,23 +284,6 @@ class Partition:
         envelope = judged.envelope
         if envelope is not None and self.state is State.OWNING and envelope.epoch == self.fold.guard.epoch:
             self._suspect(f"read a record of our own epoch that is void ({judged.verdict})")
-
-    def _pump(self) -> None:
-        """Start the next batch, if we own the partition and none is in flight."""
-        if self.state is not State.OWNING or self._batch is not None:
-            return
-        taken: list[Submission] = []
-        while self._queue and len(taken) < MOST_IN_BATCH:
-            submission = self._queue.popleft()
-            if not submission.done.done():
-                taken.append(submission)
-        if not taken:
-            return
-        batch = self._batch = self._decider.decide_all(taken)
-        if batch.pending:
-            self._send(batch)
-        else:
-            self._spawn(self._settle_after_end(batch))
 
     def _send(self, batch: Batch) -> None:
         def failed(error: LogUnavailable) -> None:
@@ -333,7 +333,7 @@ class Partition:
         assert self._batch is not None
         self._batch.settle_quiet(self._memory, self._now(), Position(self.number, max(0, self.fold.next_offset - 1)))
         self._batch = None
-        self._pump()
+        self.pump()
 
     def _suspect(self, reason: str) -> None:
         """We may not own the partition any more: stop, claim it anew, and let the log tell what happened."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,15 +25,13 @@ from services.command_api.forwarding import forwarding_routes, forwarding_token
 from services.command_api.log import KafkaLog
 from services.command_api.memory import CommandMemory
 from services.command_api.operations import Operations
-from services.command_api.partition import Partition, State
+from services.command_api.partition import Log, Partition, State
 from services.command_api.routes import CommandHttp, ProjectionWait, command_routes
 from services.command_api.scrub import Scrub
 from services.command_api.snapshots import Snapshots
 from services.command_api.upload import upload_routes
-from tensorfleet.blobs.presigning import Presigner
-from tensorfleet.blobs.staging import Staging
-from tensorfleet.blobs.store import BlobStore
-from tensorfleet.blobs.suspects import Suspects
+from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.blobs.presigning import presigner_of
 from tensorfleet.collection.abandoned import AbandonedUploads
 from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
@@ -44,7 +42,7 @@ from tensorfleet.http.metrics import Metrics
 from tensorfleet.http.upload_slots import UploadSlots
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.follower import Follower
-from tensorfleet.kafka.log_snapshots import LogSnapshots, SnapshotStore
+from tensorfleet.kafka.log_snapshots import LogSnapshots
 from tensorfleet.kafka.log_watch import LogWatch
 from tensorfleet.kafka.membership import Membership
 from tensorfleet.kafka.producer import LoopProducer
@@ -64,6 +62,11 @@ class CommandSide:
     membership: Membership
     halt: Halt
     kafka_admin: Mapping[str, Any]
+
+    async def join(self) -> None:
+        """A member that has yet to read the log would hold what another instance could serve meanwhile."""
+        await self.bus.replayed.wait()
+        self.membership.start()
 
     def leave(self) -> None:
         """Let others take the partitions. Until they do, what we own is served as before."""
@@ -105,11 +108,7 @@ async def command_side(
     identity: LogIdentity,
     catalogue: Catalogue,
     producer: LoopProducer,
-    blobs: BlobStore,
-    staging: Staging,
-    presigner: Presigner | None,
-    suspects: Suspects,
-    snapshot_store: SnapshotStore,
+    blobs: MinioBlobStore,
     projection: ProjectionWait,
     metrics: Metrics,
     lifeline: Lifeline,
@@ -117,13 +116,12 @@ async def command_side(
     """Follow the log, join the group, and give up the licence at the end so that a successor begins at once."""
     topics = Topics(settings.registry_id, settings.log_partitions)
     codec, memory = Codec(catalogue), CommandMemory(_now)
-    instance_id = str(uuid.uuid4())
-    numbers = range(topics.partitions)
-    partitions: list[Partition] = []
+    client_id = f"{topics.registry}.command-api"
+    admin = configuration.admin(settings.kafka, client_id)
     token = forwarding_token(settings.minio_secret_key.get_secret_value())
     forwarder = Forwarder(token, settings.trusted_context())
+    partitions: list[Partition] = []
     bus = CommandBus(partitions, memory, forwarder, settings.command_timeout, _now)
-    client_id = f"{topics.registry}.command-api"
     halt = Halt()
 
     def fail(error: BaseException) -> None:
@@ -134,72 +132,78 @@ async def command_side(
         membership.leave()
         bus.halt(error.detail)
 
-    admin = configuration.admin(settings.kafka, client_id)
-    log_watch = LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity)
     log = TopicReader(settings.kafka, topics.log, client_id)
-    snapshots = Snapshots(LogSnapshots(log, identity, snapshot_store), settings.snapshot_every)
-    folds = {number: LogFold(codec) for number in numbers}
-    await asyncio.gather(*(snapshots.restore(fold, memory, number) for number, fold in folds.items()))
-    follower = Follower(
-        configuration.reader(settings.kafka, client_id),
-        admin,
-        topics.log,
-        {number: fold.next_offset for number, fold in folds.items()},
-        bus.on_burst,
-        fail,
+    snapshots = Snapshots(LogSnapshots(log, identity, blobs.snapshots), settings.snapshot_every)
+    folds = [LogFold(codec) for _ in range(topics.partitions)]
+    await asyncio.gather(*(snapshots.restore(fold, memory, number) for number, fold in enumerate(folds)))
+    reader = configuration.reader(settings.kafka, client_id)
+    offsets = {number: fold.next_offset for number, fold in enumerate(folds)}
+    follower = Follower(reader, admin, topics.log, offsets, bus.on_burst, fail)
+    logs = (KafkaLog(topics, number, producer, follower, codec) for number in range(topics.partitions))
+    partitions.extend(_partitions(settings.own_url, folds, logs, memory, metrics))
+    member = configuration.member(settings.kafka, client_id, topics.group("command-api"))
+    membership = Membership(member, topics.log, bus.on_licence, fail)
+    operations = Operations(bus, blobs, lambda: datetime.now(UTC))
+    routers = (
+        *_routers(CommandHttp(operations, projection, settings.projection_wait), blobs, settings, lifeline),
+        forwarding_routes(partitions, token),
     )
-    partitions.extend(
-        Partition(
+    side = CommandSide(bus, routers, membership, halt, admin)
+    follower.start()
+    lifeline.spawn(side.join())
+    lifeline.spawn(LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity).run(fail))
+    lifeline.spawn(snapshots.run(partitions, memory))
+    _begin_scrub(settings.blob_scrub_bytes_per_second, bus, blobs, metrics, lifeline)
+    try:
+        yield side
+    finally:
+        await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
+
+
+def _partitions(
+    own_url: str, folds: Iterable[LogFold], logs: Iterable[Log], memory: CommandMemory, metrics: Metrics
+) -> Iterator[Partition]:
+    instance_id = str(uuid.uuid4())
+    for number, (fold, log) in enumerate(zip(folds, logs, strict=True)):
+        yield Partition(
             number,
-            folds[number],
-            KafkaLog(topics, number, producer, follower, codec),
+            fold,
+            log,
             memory,
             metrics,
-            url=settings.own_url,
+            url=own_url,
             instance_id=instance_id,
             now=_now,
             new_event_id=lambda: str(uuid_utils.uuid7()),
         )
-        for number in numbers
-    )
-    membership = Membership(
-        configuration.member(settings.kafka, client_id, topics.group("command-api")),
-        topics.log,
-        bus.on_licence,
-        fail,
-    )
-    operations = Operations(bus, blobs, lambda: datetime.now(UTC))
-    http = CommandHttp(operations, projection, settings.projection_wait)
 
-    async def join() -> None:
-        """A member that has yet to read would hold what another instance could serve meanwhile."""
-        await bus.replayed.wait()
-        membership.start()
 
-    follower.start()
-    lifeline.spawn(join())
-    lifeline.spawn(log_watch.run(fail))
-    lifeline.spawn(snapshots.run(partitions, memory))
-    _begin_scrub(settings.blob_scrub_bytes_per_second, bus, blobs, suspects, metrics, lifeline)
-    uploads, life_seconds = None, settings.presign_upload_hours * 3600
-    if presigner is not None:
-        uploads = DirectUploads(operations, blobs, staging, presigner, settings.max_file_size, life_seconds, _now)
-        lifeline.spawn(AbandonedUploads(staging, life_seconds).go_round())
-    try:
-        slots = UploadSlots(settings.max_uploads)
-        routers = command_routes(http), upload_routes(http, blobs, settings.max_file_size, slots)
-        direct = direct_upload_routes(http, uploads, slots)
-        others = artifact_routes(http), dead_letter_routes(http), forwarding_routes(partitions, token)
-        yield CommandSide(bus, (*routers, direct, *others), membership, halt, admin)
-    finally:
-        await asyncio.gather(membership.stop(), follower.stop(), forwarder.close())
+def _routers(http: CommandHttp, blobs: MinioBlobStore, settings: Settings, lifeline: Lifeline) -> tuple[APIRouter, ...]:
+    slots = UploadSlots(settings.max_uploads)
+    return (
+        command_routes(http),
+        upload_routes(http, blobs, settings.max_file_size, slots),
+        direct_upload_routes(http, _direct_uploads(http.operations, blobs, settings, lifeline), slots),
+        artifact_routes(http),
+        dead_letter_routes(http),
+    )
+
+
+def _direct_uploads(
+    operations: Operations, blobs: MinioBlobStore, settings: Settings, lifeline: Lifeline
+) -> DirectUploads | None:
+    """None while PRESIGN is off."""
+    presigner, life_seconds = presigner_of(settings), settings.presign_upload_hours * 3600
+    if presigner is None:
+        return None
+    lifeline.spawn(AbandonedUploads(blobs.staging, life_seconds).go_round())
+    return DirectUploads(operations, blobs, blobs.staging, presigner, settings.max_file_size, life_seconds, _now)
 
 
 def _begin_scrub(
     bytes_per_second: int | None,
     bus: CommandBus,
-    blobs: BlobStore,
-    suspects: Suspects,
+    blobs: MinioBlobStore,
     metrics: Metrics,
     lifeline: Lifeline,
 ) -> None:
@@ -207,7 +211,7 @@ def _begin_scrub(
     scrub = Scrub(
         bus.partitions,
         blobs,
-        suspects,
+        blobs.suspects,
         lambda command, model_id: bus.execute(command, model_id, None, Caller("registry")),
         metrics,
     )

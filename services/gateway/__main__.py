@@ -14,7 +14,7 @@ from services.query_api.events.feed import event_feed
 from services.query_api.files.damage import DamageReports
 from services.query_api.files.download_log import KafkaDownloadLog
 from services.query_api.settings import QuerySettings
-from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.blobs.connection import blob_store
 from tensorfleet.blobs.presigning import presigner_of
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
@@ -56,15 +56,7 @@ async def main(settings: QuerySettings) -> None:
         reads = ReadModels(live)
         watch = CheckpointWatch(live)
         lifeline.spawn(watch.run())
-        blobs = MinioBlobStore.connect(
-            settings.minio_endpoint,
-            settings.minio_access_key.get_secret_value(),
-            settings.minio_secret_key.get_secret_value(),
-            settings.minio_bucket,
-            settings.minio_secure,
-            ca_file=settings.minio_ca_file,
-        )
-        stack.callback(blobs.close)
+        blobs = stack.enter_context(blob_store(settings))
         producer = LoopProducer(configuration.producer(settings.kafka, client_id))
         stack.push_async_callback(producer.close)
         download_producer = LoopProducer(configuration.patient_producer(settings.kafka, client_id))
@@ -73,20 +65,7 @@ async def main(settings: QuerySettings) -> None:
         await blobs.inventory.sign(topics.registry, identity.of(topics.log))
         access = await stack.enter_async_context(access_side(settings, topics, catalogue, lifeline, client_id))
         commands = await stack.enter_async_context(
-            command_side(
-                settings,
-                identity,
-                catalogue,
-                producer,
-                blobs,
-                blobs.staging,
-                presigner_of(settings),
-                blobs.suspects,
-                blobs.snapshots,
-                watch,
-                metrics,
-                lifeline,
-            )
+            command_side(settings, identity, catalogue, producer, blobs, watch, metrics, lifeline)
         )
         queries = query_routes(
             reads=reads,

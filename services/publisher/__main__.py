@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from services.publisher.publishers import Publishers
-from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.blobs.connection import blob_store
 from tensorfleet.domain.errors import LogLost
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
@@ -32,15 +32,7 @@ async def main(settings: Settings) -> None:
     identity = await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(lifeline.close)
-        blobs = MinioBlobStore.connect(
-            settings.minio_endpoint,
-            settings.minio_access_key.get_secret_value(),
-            settings.minio_secret_key.get_secret_value(),
-            settings.minio_bucket,
-            settings.minio_secure,
-            ca_file=settings.minio_ca_file,
-        )
-        stack.callback(blobs.close)
+        blobs = stack.enter_context(blob_store(settings))
         snapshots = LogSnapshots(TopicReader(settings.kafka, topics.log, client_id), identity, blobs.snapshots)
         publishers = Publishers(settings.kafka, topics, Codec(Catalogue()), snapshots, metrics, lifeline)
         stack.push_async_callback(publishers.stop)

@@ -12,7 +12,7 @@ from services.query_api.files.damage import DamageReports
 from services.query_api.files.download_log import KafkaDownloadLog
 from services.query_api.health import query_health
 from services.query_api.settings import QuerySettings
-from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.blobs.connection import blob_store
 from tensorfleet.blobs.presigning import presigner_of
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
@@ -51,15 +51,7 @@ async def main(settings: QuerySettings) -> None:
         reads = ReadModels(live)
         watch = CheckpointWatch(live)
         lifeline.spawn(watch.run())
-        blobs = MinioBlobStore.connect(
-            settings.minio_endpoint,
-            settings.minio_access_key.get_secret_value(),
-            settings.minio_secret_key.get_secret_value(),
-            settings.minio_bucket,
-            settings.minio_secure,
-            ca_file=settings.minio_ca_file,
-        )
-        stack.callback(blobs.close)
+        blobs = stack.enter_context(blob_store(settings))
         producer = LoopProducer(configuration.patient_producer(settings.kafka, client_id))
         stack.push_async_callback(producer.close)
         access = await stack.enter_async_context(access_side(settings, topics, catalogue, lifeline, client_id))

@@ -9,7 +9,7 @@ from services.scanner.judging import Judge
 from services.scanner.registry import Registry
 from services.scanner.scanning import Scanning
 from services.scanner.settings import ScannerSettings
-from tensorfleet.blobs.minio_store import MinioBlobStore
+from tensorfleet.blobs.connection import blob_store
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
@@ -32,15 +32,7 @@ async def main(settings: ScannerSettings) -> None:
     await asyncio.to_thread(prepare_topics, admin, topics.specs, settings.replication_factor)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(lifeline.close)
-        blobs = MinioBlobStore.connect(
-            settings.minio_endpoint,
-            settings.minio_access_key.get_secret_value(),
-            settings.minio_secret_key.get_secret_value(),
-            settings.minio_bucket,
-            settings.minio_secure,
-            ca_file=settings.minio_ca_file,
-        )
-        stack.callback(blobs.close)
+        blobs = stack.enter_context(blob_store(settings))
         registry = Registry(
             settings.registry_url,
             settings.minio_secret_key.get_secret_value(),

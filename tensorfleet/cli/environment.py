@@ -43,18 +43,7 @@ def log_reader(settings: LogSettings) -> TopicReader:
 
 @contextmanager
 def blob_store() -> Iterator[MinioBlobStore]:
-    from tensorfleet.blobs.minio_store import MinioBlobStore  # a fifth of the start of a command, and few need it
+    from tensorfleet.blobs import connection  # a fifth of the start of a command, and few need it
 
-    settings = load(BlobSettings)
-    store = MinioBlobStore.connect(
-        settings.minio_endpoint,
-        settings.minio_access_key.get_secret_value(),
-        settings.minio_secret_key.get_secret_value(),
-        settings.minio_bucket,
-        settings.minio_secure,
-        ca_file=settings.minio_ca_file,
-    )
-    try:
+    with connection.blob_store(load(BlobSettings)) as store:
         yield store
-    finally:
-        store.close()

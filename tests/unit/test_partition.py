@@ -83,11 +83,16 @@ class World:
         self.catch_up()
         assert self.partition.state is State.OWNING
 
-    def submit(self, command: c.Command, key: str | None = None, name: str = "") -> asyncio.Future[Any]:
+    def submit(
+        self, command: c.Command, key: str | None = None, name: str = "", *, at_once: bool = True
+    ) -> asyncio.Future[Any]:
+        """`at_once`: in a moment of its own."""
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         hash_ = None if key is None else key.encode().ljust(32)
         command_id = key or f"command {len(self.log.records)} {id(done)}"
         self.partition.submit(Submission(MODEL_ID, name, command, command_id, hash_, "ann", None, done))
+        if at_once:
+            self.partition.pump()
         return done
 
     def place(self, value: bytes, key: str = MODEL_ID) -> None:
@@ -133,6 +138,18 @@ async def test_a_batch_of_which_every_append_fails_leads_to_one_claim_and_is_dec
     world.catch_up()
     assert all(one.done() for one in rest)
     assert [str(one.result().version) for one in rest] == [f"v1.{n}" for n in range(1, 301)]
+
+
+@in_loop
+async def test_commands_of_one_moment_are_one_batch(world: World) -> None:
+    before = len(world.log.records)
+    first = world.submit(registration(), name=NAME, at_once=False)
+    rest = [world.submit(c.CreateVersion(), at_once=False) for _ in range(3)]
+    assert len(world.log.records) == before
+    await asyncio.sleep(0)
+    assert len(world.log.records) == before + 4
+    world.catch_up()
+    assert [str(one.result().version) for one in (first, *rest)] == ["v1.0", "v1.1", "v1.2", "v1.3"]
 
 
 @in_loop
