@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.command_api.forwarder import Forwarder, OwnerUnreachable
-from services.command_api.forwarding import too_late
+from services.command_api.forwarder import Forwarder
 from services.command_api.memory import CommandMemory
 from services.command_api.partition import Partition, State
-from services.command_api.submission import CommandKey, NotTheOwner, Receipt, Submission
+from services.command_api.submission import CommandKey, NotTheOwner, OwnerUnreachable, Receipt, Submission
 from tensorfleet.access.principal import NamePrefix
 from tensorfleet.domain import names
 from tensorfleet.domain.commands import Command, UpdateModel
@@ -23,6 +22,7 @@ from tensorfleet.domain.errors import (
     LogHalted,
     LogUnavailable,
     ModelNotFound,
+    OutcomeUnknown,
 )
 from tensorfleet.domain.model import Model
 from tensorfleet.domain.versions import ModelVersion
@@ -183,7 +183,7 @@ class CommandBus:
             if sent:
                 submission = submission.known_again()
             try:
-                return await self._here(partition, submission, deadline)
+                return await carried_out(partition, submission, deadline)
             except NotTheOwner as away:
                 owner = away.owner_url
             if owner is not None:
@@ -196,18 +196,6 @@ class CommandBus:
             if asyncio.get_running_loop().time() + _OWNER_POLL_SECONDS >= deadline:
                 raise too_late(not_sent=not sent)
             await asyncio.sleep(_OWNER_POLL_SECONDS)
-
-    async def _here(self, partition: Partition, submission: Submission, deadline: float) -> Receipt:
-        partition.submit(submission)
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await asyncio.shield(submission.done)
-        except TimeoutError:
-            if submission.done.done() and not submission.done.cancelled():
-                return submission.done.result()
-            not_sent = partition.withdraw(submission)
-            submission.done.cancel()
-            raise too_late(not_sent) from None
 
     async def _there(
         self, partition: Partition, owner: str, submission: Submission, deadline: float, *, again: bool
@@ -252,3 +240,27 @@ class CommandBus:
         if not names.MODEL_ID.fullmatch(model_id):
             raise ModelNotFound(model_id)
         return self._partitions[names.partition_of(model_id, len(self._partitions))]
+
+
+async def carried_out(partition: Partition, submission: Submission, deadline: float) -> Receipt:
+    """What came of the command, by the `deadline` on the event loop's clock. Any RegistryError, NotTheOwner."""
+    partition.submit(submission)
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await asyncio.shield(submission.done)
+    except TimeoutError:
+        if submission.done.done() and not submission.done.cancelled():
+            return submission.done.result()
+        not_sent = partition.withdraw(submission)
+        submission.done.cancel()
+        raise too_late(not_sent) from None
+
+
+def too_late(not_sent: bool) -> LogUnavailable | OutcomeUnknown:
+    """What to tell whoever waits for a command that has not ended in time."""
+    if not_sent:
+        return LogUnavailable("The log did not take the command in time. Nothing was changed.")
+    return OutcomeUnknown(
+        "The command was sent to the log, which has not confirmed it in time. Ask again with the same "
+        "Idempotency-Key: it is carried out once."
+    )

@@ -15,21 +15,15 @@ import aiohttp
 import orjson
 
 from services.command_api import wire
-from services.command_api.forwarding import MOST_BYTES, PATH
-from services.command_api.submission import NotTheOwner, Receipt, Submission
+from services.command_api.partition import MOST_IN_BATCH
+from services.command_api.submission import NotTheOwner, OwnerUnreachable, Receipt, Submission
 
 _CONNECT_SECONDS: Final = 2.0
 _KEEP_SECONDS: Final = 4.0  # less than uvicorn keeps a connection that is idle
-_MOST_TOGETHER: Final = MOST_BYTES // 8
+_MOST_TOGETHER: Final = wire.MOST_BYTES // 8
 """Bytes of commands that go together. One alone may be larger."""
-
-
-class OwnerUnreachable(Exception):
-    """The owner did not answer. `sent`: it may have got the command all the same."""
-
-    def __init__(self, sent: bool) -> None:
-        super().__init__(sent)
-        self.sent = sent
+_REFUSED: Final = frozenset({400, 404, 408, 413, 429, 431, 503})
+"""What an owner answers before it has looked at any of the commands; after that it may have carried out some."""
 
 
 class _Hop:
@@ -46,12 +40,10 @@ class _Hop:
         """With what the owner says, unless nobody waits any more."""
         if self.answer.done():
             return
-        if wire.RECEIPT in members:
-            self.answer.set_result(wire.load_receipt(members[wire.RECEIPT]))
-        elif wire.PROBLEM in members:
-            self.answer.set_exception(wire.load_error(members[wire.PROBLEM]))
-        else:
-            self.answer.set_exception(NotTheOwner(None))
+        try:
+            self.answer.set_result(_receipt_in(members))
+        except Exception as error:  # raised by the one who waits
+            self.answer.set_exception(error)
 
     def fail(self, error: Exception) -> None:
         if not self.answer.done():
@@ -64,13 +56,21 @@ class Forwarder:
     def __init__(self, token: str, trusted: SSLContext | bool = True) -> None:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_SECONDS, ssl=trusted)
         self._session = aiohttp.ClientSession(connector=connector)
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+        }
         self._leaving: dict[tuple[str, int], list[_Hop]] = {}
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
+        """Whoever still waits is told that the owner did not answer."""
+        for some in self._leaving.values():
+            _fail(some, sent=False)
         for task in self._under_way:
             task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._session.close()
 
     async def send(self, owner_url: str, partition: int, submission: Submission, seconds: float) -> Receipt:
@@ -79,6 +79,8 @@ class Forwarder:
         Any RegistryError that the owner answers with. NotTheOwner if it is none any more. OwnerUnreachable. Safe to
         repeat: the owner knows the command again by its id.
         """
+        if seconds <= 0:
+            raise OwnerUnreachable(sent=False)
         one = _Hop(wire.dump_forwarded(_forwarded(submission, seconds)), seconds)
         together = self._leaving.setdefault((owner_url, partition), [])
         together.append(one)
@@ -92,16 +94,24 @@ class Forwarder:
 
     def _leave(self, owner_url: str, partition: int) -> None:
         """Send all that the event loop has brought since the first."""
-        for some in _in_requests(self._leaving.pop((owner_url, partition))):
+        waiting = [one for one in self._leaving.pop((owner_url, partition)) if not one.answer.done()]
+        for some in _in_requests(waiting):
             task = asyncio.create_task(self._deliver(owner_url, some))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
+            _end_with_the_last(task, some)
 
     async def _deliver(self, owner_url: str, some: list[_Hop]) -> None:
         try:
             answers = await self._ask(owner_url, some)
+            # All of them are counted before one is settled: with one missing, nobody knows whose are the others.
             for one, answer in list(zip(some, answers, strict=True)):
                 one.settle(answer)
+        except OwnerUnreachable as error:
+            _fail(some, sent=error.sent)
+        except asyncio.CancelledError:
+            _fail(some, sent=True)
+            raise
         except Exception as error:  # raised by each of those who wait
             for one in some:
                 one.fail(error)
@@ -111,16 +121,40 @@ class Forwarder:
         timeout = aiohttp.ClientTimeout(total=max(one.seconds for one in some), sock_connect=_CONNECT_SECONDS)
         try:
             async with self._session.post(
-                owner_url + PATH, data=body, headers=self._headers, timeout=timeout
+                owner_url + wire.PATH, data=body, headers=self._headers, timeout=timeout
             ) as response:
                 if response.status != 200:
-                    raise OwnerUnreachable(sent=False)
+                    raise OwnerUnreachable(sent=response.status not in _REFUSED)
                 answers: list[dict[str, Any]] = orjson.loads(await response.read())
                 return answers
         except aiohttp.ClientConnectorError:
             raise OwnerUnreachable(sent=False) from None
         except (aiohttp.ClientError, TimeoutError):
             raise OwnerUnreachable(sent=True) from None
+
+
+def _receipt_in(members: dict[str, Any]) -> Receipt:
+    if wire.RECEIPT in members:
+        return wire.load_receipt(members[wire.RECEIPT])
+    if wire.PROBLEM in members:
+        raise wire.load_error(members[wire.PROBLEM])
+    raise NotTheOwner(None)
+
+
+def _fail(some: list[_Hop], *, sent: bool) -> None:
+    for one in some:
+        one.fail(OwnerUnreachable(sent))
+
+
+def _end_with_the_last(task: asyncio.Task[None], some: list[_Hop]) -> None:
+    """A request that nobody waits for any more gives its connection back: its owner may be frozen."""
+
+    def look(_: asyncio.Future[Receipt]) -> None:
+        if all(one.answer.done() for one in some):
+            task.cancel()
+
+    for one in some:
+        one.answer.add_done_callback(look)
 
 
 def _forwarded(submission: Submission, seconds: float) -> wire.ForwardedCommand:
@@ -139,14 +173,15 @@ def _forwarded(submission: Submission, seconds: float) -> wire.ForwardedCommand:
     )
 
 
-def _in_requests(envelopes: list[_Hop]) -> Iterator[list[_Hop]]:
-    """As many together as an owner takes in one request."""
+def _in_requests(hops: list[_Hop]) -> Iterator[list[_Hop]]:
+    """As many together as the owner decides at once, and not too many bytes."""
     some: list[_Hop] = []
     size = 0
-    for one in envelopes:
-        if some and size + len(one.body) > _MOST_TOGETHER:
+    for one in hops:
+        if some and (size + len(one.body) > _MOST_TOGETHER or len(some) == MOST_IN_BATCH):
             yield some
             some, size = [], 0
         some.append(one)
         size += len(one.body)
-    yield some
+    if some:
+        yield some

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.command_api import wire
+from services.command_api.bus import carried_out
 from services.command_api.partition import Partition
 from services.command_api.submission import NotTheOwner, Submission
 from tensorfleet.access.principal import NamePrefix
-from tensorfleet.domain.errors import LogUnavailable, OutcomeUnknown, RegistryError
+from tensorfleet.domain.errors import Malformed, RegistryError
 from tensorfleet.domain.names import partition_of
 from tensorfleet.http.json import json_response, read_body
-
-PATH: Final = "/internal/v1/commands"
-MOST_BYTES: Final = 8 * 1024 * 1024
 
 
 def forwarding_token(secret: str) -> str:
@@ -33,20 +32,36 @@ def forwarding_routes(partitions: list[Partition], token: str) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     expected = f"Bearer {token}".encode()
 
-    @router.post(PATH)
+    @router.post(wire.PATH)
     async def take(request: Request) -> Response:
         given = request.headers.get("authorization", "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, expected):
             raise HTTPException(404, "Not Found")
-        forwarded = wire.load_forwarded(await read_body(request, MOST_BYTES))
-        return json_response(await asyncio.gather(*(_carry_out(partitions, one) for one in forwarded)))
+        body = await read_body(request, wire.MOST_BYTES)
+        try:
+            commands = [(_submission(one), one.seconds) for one in wire.load_forwarded(body)]
+        except (KeyError, ValueError):
+            raise Malformed("These are no commands that this release knows.") from None
+        return json_response(await _carry_out_all(partitions, commands))
 
     return router
 
 
-async def _carry_out(partitions: list[Partition], forwarded: wire.ForwardedCommand) -> dict[str, Any]:
-    partition = partitions[partition_of(forwarded.model_id, len(partitions))]
-    submission = Submission(
+async def _carry_out_all(
+    partitions: list[Partition], commands: Sequence[tuple[Submission, float]]
+) -> list[dict[str, Any]]:
+    """An unexpected error is raised when all have ended: the others are not left half answered for it."""
+    answers = await asyncio.gather(*(_carry_out(partitions, *one) for one in commands), return_exceptions=True)
+    settled = []
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+        settled.append(answer)
+    return settled
+
+
+def _submission(forwarded: wire.ForwardedCommand) -> Submission:
+    return Submission(
         model_id=forwarded.model_id,
         model_name=forwarded.model_name,
         command=wire.rich_command(forwarded),
@@ -57,25 +72,14 @@ async def _carry_out(partitions: list[Partition], forwarded: wire.ForwardedComma
         names=None if forwarded.prefix is None else NamePrefix(forwarded.prefix),
         done=asyncio.get_running_loop().create_future(),
     )
+
+
+async def _carry_out(partitions: list[Partition], submission: Submission, seconds: float) -> dict[str, Any]:
+    partition = partitions[partition_of(submission.model_id, len(partitions))]
+    deadline = asyncio.get_running_loop().time() + seconds
     try:
-        partition.submit(submission)
-        async with asyncio.timeout(forwarded.seconds):
-            return wire.dump_receipt(await asyncio.shield(submission.done))
+        return wire.dump_receipt(await carried_out(partition, submission, deadline))
     except NotTheOwner:
         return {wire.NOT_THE_OWNER: True}
     except RegistryError as error:
         return wire.dump_error(error)
-    except TimeoutError:
-        not_sent = partition.withdraw(submission)
-        submission.done.cancel()
-        return wire.dump_error(too_late(not_sent))
-
-
-def too_late(not_sent: bool) -> LogUnavailable | OutcomeUnknown:
-    """What to tell whoever waits for a command that has not ended in time."""
-    if not_sent:
-        return LogUnavailable("The log did not take the command in time. Nothing was changed.")
-    return OutcomeUnknown(
-        "The command was sent to the log, which has not confirmed it in time. Ask again with the same "
-        "Idempotency-Key: it is carried out once."
-    )

@@ -143,9 +143,15 @@ async def command_side(
     partitions.extend(_partitions(settings.own_url, folds, logs, memory, metrics))
     member = configuration.member(settings.kafka, client_id, topics.group("command-api"))
     membership = Membership(member, topics.log, bus.on_licence, fail)
-    operations = Operations(bus, blobs, lambda: datetime.now(UTC))
+    http = CommandHttp(Operations(bus, blobs, lambda: datetime.now(UTC)), projection, settings.projection_wait)
+    uploads = _direct_uploads(http.operations, blobs, settings)
+    slots = UploadSlots(settings.max_uploads)
     routers = (
-        *_routers(CommandHttp(operations, projection, settings.projection_wait), blobs, settings, lifeline),
+        command_routes(http),
+        upload_routes(http, blobs, settings.max_file_size, slots),
+        direct_upload_routes(http, uploads, slots),
+        artifact_routes(http),
+        dead_letter_routes(http),
         forwarding_routes(partitions, token),
     )
     side = CommandSide(bus, routers, membership, halt, admin)
@@ -153,6 +159,8 @@ async def command_side(
     lifeline.spawn(side.join())
     lifeline.spawn(LogWatch(admin, topics.specs, (topics.log, topics.downloads), identity).run(fail))
     lifeline.spawn(snapshots.run(partitions, memory))
+    if uploads is not None:
+        lifeline.spawn(AbandonedUploads(blobs.staging, settings.presign_upload_hours * 3600).go_round())
     _begin_scrub(settings.blob_scrub_bytes_per_second, bus, blobs, metrics, lifeline)
     try:
         yield side
@@ -178,25 +186,12 @@ def _partitions(
         )
 
 
-def _routers(http: CommandHttp, blobs: MinioBlobStore, settings: Settings, lifeline: Lifeline) -> tuple[APIRouter, ...]:
-    slots = UploadSlots(settings.max_uploads)
-    return (
-        command_routes(http),
-        upload_routes(http, blobs, settings.max_file_size, slots),
-        direct_upload_routes(http, _direct_uploads(http.operations, blobs, settings, lifeline), slots),
-        artifact_routes(http),
-        dead_letter_routes(http),
-    )
-
-
-def _direct_uploads(
-    operations: Operations, blobs: MinioBlobStore, settings: Settings, lifeline: Lifeline
-) -> DirectUploads | None:
+def _direct_uploads(operations: Operations, blobs: MinioBlobStore, settings: Settings) -> DirectUploads | None:
     """None while PRESIGN is off."""
-    presigner, life_seconds = presigner_of(settings), settings.presign_upload_hours * 3600
+    presigner = presigner_of(settings)
     if presigner is None:
         return None
-    lifeline.spawn(AbandonedUploads(blobs.staging, life_seconds).go_round())
+    life_seconds = settings.presign_upload_hours * 3600
     return DirectUploads(operations, blobs, blobs.staging, presigner, settings.max_file_size, life_seconds, _now)
 
 

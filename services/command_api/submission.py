@@ -74,6 +74,14 @@ class NotTheOwner(Exception):
         self.owner_url = owner_url
 
 
+class OwnerUnreachable(Exception):
+    """The owner did not answer. `sent`: it may have got the command all the same."""
+
+    def __init__(self, sent: bool) -> None:
+        super().__init__(sent)
+        self.sent = sent
+
+
 def receipt_for(envelope: Envelope, model: Model, position: Position) -> Receipt:
     """The receipt of an accepted event; `model` is the state after it."""
     event = envelope.event

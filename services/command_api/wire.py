@@ -1,9 +1,9 @@
-"""Commands and receipts as JSON, for the hop from one instance to another."""
+"""Commands and receipts as JSON, for the hop from one instance to another, and where they are taken."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
@@ -11,6 +11,10 @@ from services.command_api.submission import Receipt
 from tensorfleet.domain import commands as c
 from tensorfleet.domain import errors
 from tensorfleet.domain.errors import FieldError, InvalidCommand, RegistryError
+
+PATH: Final = "/internal/v2/commands"
+"""Another one with each change of what is sent: an instance of another release says that it does not know it."""
+MOST_BYTES: Final = 8 * 1024 * 1024
 
 _COMMANDS: dict[str, TypeAdapter[Any]] = {
     one.__name__: TypeAdapter(one)

@@ -130,7 +130,7 @@ ROUTES: Final[Mapping[str, Entry]] = {
     "GET /openapi.json": _DOCS,
     "GET /docs/problems": _OPEN,
     # Between instances, which know one another by a token that the route itself asks for.
-    "POST /internal/v1/commands": _PROBED,
+    "POST /internal/v2/commands": _PROBED,
 }
 
 

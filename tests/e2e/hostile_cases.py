@@ -324,7 +324,7 @@ PATHS = paths(
         ("CONNECT", "CONNECT other.example:443", "400 malformed"),
         ("no path", "GET *", "404 no-such-route"),
         ("another protocol", "PRI * HTTP/2.0\r\nX:", "400 malformed"),
-        ("what is for instances", "POST /internal/v1/commands", "404 no-such-route"),
+        ("what is for instances", "POST /internal/v2/commands", "404 no-such-route"),
     ]
 )
 _NO_POSITIONS = ("3", "a:b", "3:-1", "3:1_0", "3:4:5", ",", "3:" + "9" * 40, "6:0", "99:1", ",".join(["0:0"] * 65))

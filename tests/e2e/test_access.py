@@ -14,7 +14,7 @@ from tensorfleet.http.routes_table import ROUTES, Entry, Limited
 from tests.e2e.guarded import FOREIGN, LIMITED, NOT_THERE, OWN, Guarded, until
 
 HIDDEN = {"GET /docs", "GET /docs/oauth2-redirect", "GET /redoc", "GET /openapi.json", "GET /docs/problems"}
-INTERNAL = "POST /internal/v1/commands"
+INTERNAL = "POST /internal/v2/commands"
 
 
 def expected(entry: Entry, kind: str | None) -> str:

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from services.command_api.forwarder import Forwarder, OwnerUnreachable
-from services.command_api.submission import Submission
+from services.command_api.forwarder import Forwarder
+from services.command_api.submission import OwnerUnreachable, Submission
 from services.scanner.registry import Registry, RegistryUnavailable
 from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.domain.commands import ArchiveModel

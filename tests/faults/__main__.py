@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import itertools
 import random
 import re
@@ -35,7 +34,6 @@ def main() -> int:
         patience_seconds=arguments.patience,
         settle_seconds=arguments.settle,
     )
-    gc.disable()  # the clients stand still while it looks at all that they have recorded: a time without service
     try:
         done = uvloop.run(run(plan, faults, 60 * arguments.minutes))
     finally:

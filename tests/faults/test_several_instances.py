@@ -188,7 +188,7 @@ def test_a_batch_spans_the_partitions_of_all_owners(two: RegistryProcesses) -> N
 
 
 def test_the_way_between_instances_does_not_exist_for_others(two: RegistryProcesses) -> None:
-    url = f"{two.url_of(FIRST)}/internal/v1/commands"
+    url = f"{two.url_of(FIRST)}/internal/v2/commands"
     for headers in ({}, {"Authorization": "Bearer guess"}, {"Authorization": "Bearer é"}):
         answer = httpx.post(url, content=b"{}", headers={k: v.encode() for k, v in headers.items()})
         assert (answer.status_code, answer.json()["code"]) == (404, "no-such-route")

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 from services.command_api import wire
-from services.command_api.forwarder import Forwarder, OwnerUnreachable
-from services.command_api.forwarding import PATH
-from services.command_api.submission import NotTheOwner, Receipt, Submission
+from services.command_api.forwarder import Forwarder
+from services.command_api.partition import MOST_IN_BATCH
+from services.command_api.submission import NotTheOwner, OwnerUnreachable, Receipt, Submission
 from tensorfleet.domain.commands import ArchiveModel, ModelFields, UpdateModel
 from tensorfleet.domain.errors import ModelNotFound
 from tensorfleet.events.envelope import Position
@@ -30,21 +30,22 @@ def submission(model_id: str = MODEL_ID, description: str | None = None) -> Subm
 
 
 @asynccontextmanager
-async def owner(answering: Answering, requests: list[int], surplus: int = 0) -> AsyncIterator[tuple[Forwarder, str]]:
+async def owner(
+    answering: Answering, requests: list[int], *, surplus: int = 0, status: int = 200
+) -> AsyncIterator[tuple[Forwarder, str]]:
     """`requests` gets the number of commands of each request; `surplus` answers nobody asked for are added."""
 
     async def take(request: web.Request) -> web.Response:
         commands = wire.load_forwarded(await request.read())
         requests.append(len(commands))
         answers = [answering(one) for one in commands]
-        return web.json_response([*answers, *answers[:surplus]])
+        return web.json_response([*answers, *answers[:surplus]], status=status)
 
     app = web.Application(client_max_size=64 * 1024 * 1024)
-    app.router.add_post(PATH, take)
-    runner = web.AppRunner(app)
+    app.router.add_post(wire.PATH, take)
+    runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     forwarder = Forwarder("token")
     try:
         yield forwarder, f"http://127.0.0.1:{runner.addresses[0][1]}"
@@ -71,19 +72,22 @@ def test_commands_of_one_moment_go_together_if_they_are_of_one_partition() -> No
 
 
 def test_each_gets_its_own_answer() -> None:
-    def answering(one: wire.ForwardedCommand) -> dict[str, Any]:
-        if one.model_id == "1":
-            return wire.dump_error(ModelNotFound("1"))
-        return {wire.NOT_THE_OWNER: True} if one.model_id == "2" else receipts(one)
+    answers: dict[str, dict[str, Any]] = {
+        "1": wire.dump_error(ModelNotFound("1")),
+        "2": {wire.NOT_THE_OWNER: True},
+        "3": {wire.RECEIPT: {"of": "another release"}},
+        "4": wire.dump_receipt(receipt_of("4")),
+    }
 
     async def run() -> None:
         requests: list[int] = []
-        async with owner(answering, requests) as (forwarder, url):
-            some = [forwarder.send(url, 0, submission(one), 5) for one in ("1", "2", "3")]
-            missing, moved, done = await asyncio.gather(*some, return_exceptions=True)
-        assert requests == [3]
+        async with owner(lambda one: answers[one.model_id], requests) as (forwarder, url):
+            some = [forwarder.send(url, 0, submission(one), 5) for one in answers]
+            missing, moved, unreadable, done = await asyncio.gather(*some, return_exceptions=True)
+        assert requests == [4]
         assert isinstance(missing, ModelNotFound) and missing.model_id == "1"
-        assert isinstance(moved, NotTheOwner) and done == receipt_of("3")
+        assert isinstance(moved, NotTheOwner) and isinstance(unreadable, ValueError)
+        assert done == receipt_of("4")
 
     asyncio.run(run())
 
@@ -94,19 +98,78 @@ def test_what_is_too_much_for_one_request_goes_in_several() -> None:
         async with owner(receipts, requests) as (forwarder, url):
             some = [forwarder.send(url, 0, submission(description="d" * 300_000), 5) for _ in range(8)]
             await asyncio.gather(*some)
-        assert sorted(requests) == [2, 3, 3]
+            await asyncio.gather(*(forwarder.send(url, 0, submission(), 5) for _ in range(MOST_IN_BATCH + 1)))
+        assert (sorted(requests[:3]), sorted(requests[3:])) == ([2, 3, 3], [1, MOST_IN_BATCH])
 
     asyncio.run(run())
 
 
-def test_nobody_waits_for_an_owner_longer_than_his_time() -> None:
+@pytest.mark.parametrize(("status", "sent"), [(404, False), (400, False), (503, False), (500, True), (502, True)])
+def test_only_what_is_refused_at_the_door_was_not_sent(status: int, sent: bool) -> None:
     async def run() -> None:
-        async with owner(receipts, []) as (forwarder, url):
+        async with owner(receipts, [], status=status) as (forwarder, url):
+            some = [forwarder.send(url, 0, submission(), 5) for _ in range(2)]
+            found = await asyncio.gather(*some, return_exceptions=True)
+        assert [one.sent for one in found if isinstance(one, OwnerUnreachable)] == [sent, sent]
+
+    asyncio.run(run())
+
+
+def test_nobody_is_asked_who_does_not_listen_or_when_there_is_no_time_left() -> None:
+    async def run() -> None:
+        requests: list[int] = []
+        async with owner(receipts, requests) as (forwarder, url):
             with pytest.raises(OwnerUnreachable) as refused:
                 await forwarder.send("http://127.0.0.1:1", 0, submission(), 5)
             with pytest.raises(OwnerUnreachable) as late:
                 await forwarder.send(url, 0, submission(), 0)
-        assert (refused.value.sent, late.value.sent) == (False, True)
+        assert (refused.value.sent, late.value.sent, requests) == (False, False, [])
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def silent_owner() -> AsyncIterator[tuple[str, asyncio.Event, asyncio.Event]]:
+    """Its address; when it was asked; when the connection was given up."""
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked, left
+
+
+def test_a_silent_owner_loses_its_connection_when_the_last_has_given_up() -> None:
+    async def run() -> None:
+        async with silent_owner() as (url, asked, left):
+            forwarder = Forwarder("token")
+            first, last = (asyncio.ensure_future(forwarder.send(url, 0, submission(), 60)) for _ in range(2))
+            await asyncio.wait_for(asked.wait(), 10)
+            first.cancel()
+            await asyncio.wait([first])
+            assert not last.done() and not left.is_set()
+            last.cancel()
+            await asyncio.wait_for(left.wait(), 10)
+            await forwarder.close()
+
+    asyncio.run(run())
+
+
+def test_who_waits_when_it_ends_is_told() -> None:
+    async def run() -> None:
+        async with silent_owner() as (url, asked, _):
+            forwarder = Forwarder("token")
+            waiting = asyncio.ensure_future(forwarder.send(url, 0, submission(), 60))
+            await asyncio.wait_for(asked.wait(), 10)
+            await forwarder.close()
+            with pytest.raises(OwnerUnreachable) as ended:
+                await asyncio.wait_for(waiting, 10)
+            assert ended.value.sent
 
     asyncio.run(run())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Iterable, Sequence
@@ -25,10 +26,13 @@ async def run(plan: Plan, faults: Iterable[Fault], seconds: float) -> Report:
     injected: list[Injected] = []
     failures: list[str] = []
     async with running(plan) as world:
+        gc.disable()  # while it looks at all that is recorded, the clients stand still: a time without service
         try:
             await inject_all(world, faults, time.monotonic() + seconds, injected)
         except (NotRecovered, NotReady) as error:
             failures.append(str(error))
+        finally:
+            gc.enable()
         await world.load.stop()
         # An owner may claim anew at any time: without any, the log has an end.
         await asyncio.gather(*(one.stop() for one in world.services.of_kind("command_api")))

@@ -29,8 +29,8 @@ class Caller:
     def __init__(self, number: int, seed: int, apis: Sequence[HttpClient], chance: random.Random) -> None:
         self._number = number
         self._keys = (f"{seed}/{number}/{n}" for n in itertools.count())
-        self._apis = itertools.cycle(apis)
-        self._others = len(apis) - 1
+        self._apis = apis
+        self._turn = 0
         self._chance = chance
 
     async def carry_out(self, request: Request, *, asynchronous: bool) -> Operation:
@@ -68,8 +68,7 @@ class Caller:
 
     def _begin(self) -> str:
         """The key of a new command. Strictly in turn, its first attempt would always go to the same API."""
-        if self._chance.random() < 0.5:
-            next(self._apis)
+        self._turn += self._chance.randrange(2)
         return next(self._keys)
 
     async def _pause(self, turn: int) -> None:
@@ -91,13 +90,13 @@ class Caller:
             return sent_at, None
 
     async def _send(self, request: Request, headers: Mapping[str, str], seconds: float) -> Reply:
-        for _ in range(self._others):
+        """By the first API that listens, beginning with the one whose turn it is."""
+        self._turn += 1
+        *others, last = (self._apis[(self._turn + n) % len(self._apis)] for n in range(len(self._apis)))
+        for one in others:
             with suppress(Refused):
-                return await self._send_to(next(self._apis), request, headers, seconds)
-        return await self._send_to(next(self._apis), request, headers, seconds)
-
-    async def _send_to(self, api: HttpClient, request: Request, headers: Mapping[str, str], seconds: float) -> Reply:
-        return await api.request(request.method, request.path, request.body, headers, seconds=seconds)
+                return await one.request(request.method, request.path, request.body, headers, seconds=seconds)
+        return await last.request(request.method, request.path, request.body, headers, seconds=seconds)
 
 
 def _goes_on(attempts: Sequence[Attempt]) -> bool:

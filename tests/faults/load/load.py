@@ -2,7 +2,7 @@
 
 Each partition has clients of its own, so that one without service does not keep the others from being asked. Some
 clients wait for each answer; others send at a steady pace whatever happens, which measures the time without service:
-probes, which wait for nothing but the owner, and now and then a change, until it is visible.
+half of what these send waits until it is visible, the other half is answered by its owner, whatever the projector does.
 Those that send batches wait until they see what they sent. Else a slow machine would fall ever further behind, and the
 time until something is visible would say nothing of a fault.
 """
@@ -28,8 +28,6 @@ MOST_UNDER_WAY = 60
 THINKING_SECONDS = 4.0
 ASYNCHRONOUS = 0.3
 """How often a patient client does not wait until what it sent is visible."""
-PROBES = 2
-"""How many probes a paced client sends before each command that changes something."""
 SEEN_SECONDS, UNSEEN_SECONDS = 0.7, 2.0
 """After a batch, by whether it could be seen. The machine is to have something left for whoever starts again."""
 
@@ -41,7 +39,7 @@ class Shape:
     patient: int = 1
     batching: int = 2
     reading: int = 1
-    paced: float = 2.5
+    paced: float = 2.0
 
 
 class Load:
@@ -124,12 +122,12 @@ class Load:
         """At its pace even while nobody answers; only so many are under way at once."""
         caller = self._caller()
         under_way: set[asyncio.Task[None]] = set()
-        for probing in itertools.cycle((*PROBES * (True,), False)):
+        for asynchronous in itertools.cycle((True, False)):
             if self._stopping.is_set():
                 break
             if len(under_way) < MOST_UNDER_WAY:
-                request = models.probe() if probing else models.next_request()
-                task = asyncio.create_task(self._carry_out(caller, models, request, asynchronous=probing))
+                sending = self._carry_out(caller, models, models.next_request(), asynchronous=asynchronous)
+                task = asyncio.create_task(sending)
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
             await asyncio.sleep(1 / self._shape.paced)

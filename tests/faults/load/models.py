@@ -51,10 +51,6 @@ class Models:
             return self._about_deleted(one)
         return self._about_live(one)
 
-    def probe(self) -> Request:
-        """A command that mostly finds its wish fulfilled: the owner must answer, and little else is to be done."""
-        return requests.restore(self.any().model_id, 0) if self.live else self.next_request()
-
     def for_batch(self) -> Request:
         """A register, update or version, of a model that no other entry of the batch is about."""
         self._number += 1

@@ -15,8 +15,9 @@ from tests.faults.checker.history import Download, History, Operation, Outcome, 
 class Recorder:
     """`served` and `visible`: when commands of a partition were acknowledged, and acknowledged as projected.
 
-    `asked_served`, `asked_visible`: when the newest request was sent that got such an answer. Retries do not count: any
-    instance that has read a command answers them, even while nobody can carry one out.
+    `asked_served`, `asked_visible`: when the newest request was sent that got such an answer. Only what is new counts,
+    a position beyond all before it: any instance that has read a command answers its retries, and one that changes
+    nothing is visible at once, even while nobody can carry one out or make it visible.
     """
 
     partitions: int
@@ -28,17 +29,26 @@ class Recorder:
     asked_served: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     asked_visible: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     answers: Counter[str] = field(default_factory=Counter)
+    _newest_served: dict[int, int] = field(default_factory=lambda: defaultdict(lambda: -1))
+    _newest_visible: dict[int, int] = field(default_factory=lambda: defaultdict(lambda: -1))
 
     def add(self, one: Operation) -> None:
         self.operations.append(one)
         self.answers.update(f"{attempt.status} {attempt.code}".strip() for attempt in one.attempts)
         if one.last.acknowledged and len(one.attempts) == 1:
             number = partition_of(one.model_id, self.partitions)
-            self.served[number].append(one.last.ended_at)
-            self.asked_served[number] = max(self.asked_served[number], one.last.sent_at)
-            if one.last.projected:
+            if self._is_new(self._newest_served, number, one):
+                self.served[number].append(one.last.ended_at)
+                self.asked_served[number] = max(self.asked_served[number], one.last.sent_at)
+            if one.last.projected and self._is_new(self._newest_visible, number, one):
                 self.visible[number].append(one.last.ended_at)
                 self.asked_visible[number] = max(self.asked_visible[number], one.last.sent_at)
+
+    def _is_new(self, newest: dict[int, int], number: int, one: Operation) -> bool:
+        """Of a batch, the newest position of the partition stands for all its commands."""
+        offset = max((at.offset for at in one.last.positions if at.partition == number), default=-1)
+        before, newest[number] = newest[number], max(newest[number], offset)
+        return offset > before
 
     def history(self) -> History:
         return History(tuple(self.operations), tuple(self.reads), tuple(self.downloads))
@@ -59,9 +69,9 @@ class Recorder:
         return max(_longest_gap(times[number], began, ended) for number in range(self.partitions))
 
     def longest_pause(self, times: dict[int, list[float]], began: float, ended: float) -> float:
-        """The longest time without, of all partitions, that lies between `began` and `ended`."""
+        """The longest time without, of all partitions, within a time that gave no reason for it."""
         within = ([at for at in times[number] if began <= at <= ended] for number in range(self.partitions))
-        return max((later - earlier for one in within for earlier, later in pairwise(sorted(one))), default=0.0)
+        return max(later - earlier for one in within for earlier, later in pairwise([began, *sorted(one), ended]))
 
 
 def _longest_gap(times: list[float], began: float, ended: float) -> float:
