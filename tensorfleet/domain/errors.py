@@ -116,8 +116,9 @@ class QueryTooBroad(InvalidCommand):
 
     def __init__(self) -> None:
         super().__init__(
-            "Answering this would mean looking through too many models. Narrow it down: by algorithm, status, tags or "
-            "created_by, by an equality of these in `filter`, or by more words in a search."
+            "Answering this would mean looking through too much. Narrow it down: a list by algorithm, status, tags or "
+            "created_by, by an equality of these in `filter`, or by more words in a search; a history by time; and go "
+            "to far pages by cursor."
         )
 
 

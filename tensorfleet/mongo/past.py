@@ -28,6 +28,7 @@ from tensorfleet.mongo.read_models import (
     ReadModels,
     Stage,
 )
+from tensorfleet.projection.facets import ALL
 from tensorfleet.projection.past import past_id
 from tensorfleet.projection.statistics import BLOCK, PartitionStatistics, block_id
 
@@ -79,18 +80,14 @@ class PastReadModels(ReadModels):
         stages += [{"$project": fields}] if fields else []
         return await self.aggregate(collection, stages)
 
-    async def count(self, collection: str, where: Mapping[str, Any]) -> int:
-        found = await self.aggregate(collection, [{"$match": where}, {"$count": "number"}])
-        return int(found[0]["number"]) if found else 0
-
     async def aggregate(
         self, collection: str, stages: Sequence[Stage], *, at_one_moment: bool = True
     ) -> list[Document]:
-        if collection in (DOWNLOAD_COUNTERS, DOWNLOAD_HOURS):
-            return await self._downloads.aggregate(collection, stages)
         return await self._reads.aggregate(collection, await self._of_both(collection, stages), at_one_moment=True)
 
     async def scan(self, collection: str, stages: Sequence[Stage], *, at_one_moment: bool = True) -> list[Document]:
+        if collection in (DOWNLOAD_COUNTERS, DOWNLOAD_HOURS):
+            return await self._downloads.scan(collection, stages)
         return await self._reads.scan(collection, await self._of_both(collection, stages), at_one_moment=True)
 
     async def _of_both(self, collection: str, stages: Sequence[Stage]) -> Sequence[Stage]:
@@ -110,14 +107,17 @@ class PastReadModels(ReadModels):
             *tail,
         ]
 
-    def _held_by_model(self, _: Sequence[Stage]) -> tuple[Document, Document]:
+    def _held_by_model(self, stages: Sequence[Stage]) -> tuple[Document, Document]:
         """Which states hold at the cut: of those that still do, and of those that are over."""
         cuts = [(number, offset) for number, offset in self._cut.offsets.items() if offset != NOTHING]
         if not cuts:
             return {"_id": {"$in": []}}, {"_id": {"$in": []}}
         now = [{"partition": number, "offset": {"$lte": offset}} for number, offset in cuts]
         then = [{**one, "until": {"$gt": offset}} for one, (_, offset) in zip(now, cuts, strict=True)]
-        return {"$or": now}, {"$or": then}
+        # What was registered later did not hold: so an index in the order of registration is entered behind all that.
+        before = {"created_at": {"$lte": self._cut.time}}
+        facet = {"facets": ALL} if stages and _is_of_all(stages[0]) else {}
+        return {**facet, **before, "$or": now}, {**before, "$or": then}
 
     def _held_by_version(self, stages: Sequence[Stage]) -> tuple[Document, Document]:
         """Only for stages that begin with a match of one `model_id`."""
@@ -142,6 +142,13 @@ class PastReadModels(ReadModels):
             found.add(before, -1)
             found.add(after, 1)
         return found.document(partition)
+
+
+def _is_of_all(stage: Stage) -> bool:
+    """Whether it leaves out deleted models and names no facet. Indexes of models begin with one: ALL is one."""
+    asked = stage.get("$match", {})
+    parts = (asked, *asked.get("$and", ()))
+    return any(one.get("deleted") is False for one in parts) and not any("facets" in one for one in parts)
 
 
 def _first_of(tail: Sequence[Stage]) -> list[Stage]:

@@ -38,12 +38,12 @@ class PastDownloads:
             found[one["model_id"]] = found.get(one["model_id"], 0) + one["downloads"]
         return [{"_id": model_id, "downloads": number} for model_id, number in found.items()]
 
-    async def aggregate(self, collection: str, stages: Sequence[Stage]) -> list[Document]:
-        """`stages` over the hourly counters, or over those per model, as they were."""
+    async def scan(self, collection: str, stages: Sequence[Stage]) -> list[Document]:
+        """`stages` over the hourly counters, or over those per model, as they were. QueryTooBroad."""
         until: Stage = {"$match": {"hour": {"$lt": self._hour}}}
         last = {"$unionWith": {"coll": DOWNLOAD_TIMES, "pipeline": self._last_hour({})}}
         sums = [_SUM] if collection == DOWNLOAD_COUNTERS else []
-        return await self._reads.aggregate(DOWNLOAD_HOURS, [until, last, *sums, *stages], at_one_moment=True)
+        return await self._reads.scan(DOWNLOAD_HOURS, [until, last, *sums, *stages], at_one_moment=True)
 
     async def joined(self, stage: Stage) -> Sequence[Stage]:
         """`stage` itself; but a look-up of a model's counter finds what it was."""

@@ -169,12 +169,6 @@ class ReadModels:
                 )
             )
 
-    async def count(self, collection: str, where: Mapping[str, Any]) -> int:
-        with translated():
-            return await self._live.read(
-                lambda database: database[collection].count_documents(where, maxTimeMS=READ_MILLISECONDS)
-            )
-
     async def aggregate(
         self, collection: str, stages: Sequence[Stage], *, at_one_moment: bool = False
     ) -> list[Document]:

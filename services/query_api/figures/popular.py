@@ -124,7 +124,7 @@ class WindowRanking:
         if self._names is not None:
             stages += [_COUNTER, {"$match": named(self._names, "counter.name")}]
         lasts: Stages = [{"$sort": {"downloads": -1}}, {"$skip": wanted - 1}, {"$limit": 1}]
-        last = await self._reads.aggregate(DOWNLOAD_HOURS, [*stages, *lasts])
+        last = await self._reads.scan(DOWNLOAD_HOURS, [*stages, *lasts])
         least = last[0]["downloads"] if last else 1
         ranked: Stages = [
             {"$match": {"downloads": {"$gte": least}}},
@@ -134,7 +134,7 @@ class WindowRanking:
             {"$sort": {"downloads": -1, "name": 1}},
             {"$limit": wanted},
         ]
-        found = await self._reads.aggregate(DOWNLOAD_HOURS, [*stages, *ranked])
+        found = await self._reads.scan(DOWNLOAD_HOURS, [*stages, *ranked])
         return [Ranked(one["downloads"], one["name"], one["_id"]) for one in found]
 
     async def _models(self, ranked: Sequence[Ranked]) -> list[Document]:

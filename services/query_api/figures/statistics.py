@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -164,11 +164,16 @@ async def _added_since(view: View, since: int) -> int:
     """Whole hours are summed; only in the hour that `since` falls into are models counted. Of the past there are no
     sums."""
     if view.past:
-        return await view.reads.count(MODELS, {"deleted": False, "created_at": {"$gte": since}})
+        return await _number(view.reads, {"deleted": False, "created_at": {"$gte": since}})
     first = -(-since // HOUR)
     begun = {"facets": ALL, "created_at": {"$gte": since, "$lt": first * HOUR}}
     added = await _sum(view.reads, REGISTRATION_HOURS, "models", {"hour": {"$gte": first}})
-    return added + (await view.reads.count(MODELS, begun) if since % HOUR else 0)
+    return added + (await _number(view.reads, begun) if since % HOUR else 0)
+
+
+async def _number(reads: ReadModels, where: Mapping[str, Any]) -> int:
+    found = await reads.scan(MODELS, [{"$match": where}, {"$count": "models"}])
+    return int(found[0]["models"]) if found else 0
 
 
 async def _downloads_after(view: View, hour: int | None) -> int:
@@ -180,7 +185,5 @@ async def _downloads_after(view: View, hour: int | None) -> int:
 
 
 async def _sum(reads: ReadModels, collection: str, field: str, where: dict[str, Any]) -> int:
-    found = await reads.aggregate(
-        collection, [{"$match": where}, {"$group": {"_id": None, "sum": {"$sum": f"${field}"}}}]
-    )
+    found = await reads.scan(collection, [{"$match": where}, {"$group": {"_id": None, "sum": {"$sum": f"${field}"}}}])
     return int(found[0]["sum"]) if found else 0

@@ -18,7 +18,7 @@ from tensorfleet.domain.names import MODEL_ID
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
 from tensorfleet.http.times import time_text
-from tensorfleet.mongo.read_models import HISTORY, Document, ReadModels
+from tensorfleet.mongo.read_models import HISTORY, Document, ReadModels, Stage
 
 DEFAULT_LIMIT: Final = 50
 TYPES: Final = tuple(one.__name__ for one in get_args(Event))
@@ -83,8 +83,8 @@ def history_routes(gate: ReadGate, reads: ReadModels, cursors: Cursors, max_page
         place = cursors.place(parameters, bound)
         if place is not None:
             where = {"$and": [where, _after(keys, place, direction)]}
-        order = [(name, direction) for name in keys]
-        events = await reads.find(HISTORY, where, sort=order, limit=limit + 1, fields={"counted": 0})
+        newest: list[Stage] = [{"$match": where}, {"$sort": dict.fromkeys(keys, direction)}, {"$limit": limit + 1}]
+        events = await reads.scan(HISTORY, [*newest, {"$project": {"counted": 0}}])
         more, events = len(events) > limit, events[:limit]
         last = [events[-1][name] for name in keys] if more else []
         members = {

@@ -28,8 +28,7 @@ def walk_serves(query: Query, total: int) -> bool:
 async def walked(reads: ReadModels, query: Query, page: Slice) -> list[Document]:
     """The page and one row more, each row a model with its count as `DOWNLOADS`. QueryTooBroad if filters leave few of
     those that are met."""
-    read = reads.aggregate if _unfiltered(query) else reads.scan
-    return await read(DOWNLOAD_COUNTERS, walk(query, page))
+    return await reads.scan(DOWNLOAD_COUNTERS, walk(query, page))
 
 
 def walk(query: Query, page: Slice) -> Stages:

@@ -22,8 +22,8 @@ from services.query_api.tenancy import names_of
 from tensorfleet.domain.errors import InvalidCommand
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
-from tensorfleet.mongo.read_models import FACET_COUNTS, Document, ReadModels
-from tensorfleet.projection.facets import count_id
+from tensorfleet.mongo.read_models import FACET_COUNTS, STATISTICS, Document, ReadModels
+from tensorfleet.projection.facets import ALL, count_id
 
 DEFAULT_LIMIT: Final = 20
 MOST_ROWS: Final = 2**31 - 1
@@ -66,7 +66,9 @@ class Lists:
 
     async def _total(self, reads: ReadModels, query: Query) -> int:
         """From the counters that the projection keeps where there is one, else counted."""
-        if query.counted_facet is not None:
+        if query.past and query.counted_facet == ALL:
+            return sum(one["models"] for one in await reads.find(STATISTICS, {}))
+        if query.counted_facet is not None and not query.past:
             ids = [count_id(partition, query.counted_facet) for partition in range(self._partitions)]
             return sum(one["models"] for one in await reads.find(FACET_COUNTS, {"_id": {"$in": ids}}))
         counted = await reads.scan(query.collection, [*query.chosen, {"$count": "total"}])
@@ -78,8 +80,7 @@ class Lists:
             return []
         if query.ordering.keys[0][0] == DOWNLOADS and by_downloads.walk_serves(query, total):
             return await by_downloads.walked(reads, query, page)
-        read = reads.scan if query.bounded else reads.aggregate
-        return await read(query.collection, paged(query, page, total))
+        return await reads.scan(query.collection, paged(query, page, total))
 
     def _slice(self, parameters: QueryParameters, query: Query) -> Slice:
         limit = parameters.integer("limit", min(DEFAULT_LIMIT, self._most), 1, self._most)

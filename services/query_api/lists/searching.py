@@ -76,7 +76,6 @@ def search_query(words: Words, filters: Filters, ordering: Ordering) -> Query:
         walked=None,
         ordering=ordering,
         counted_facet=None,
-        bounded=True,
         prepared=[*prepared, *ordering.stages],
         finish=finish,
         bound=["search", words.text, filters.given, ordering.name],

@@ -23,7 +23,7 @@ class Query:
     """Documents of `collection`: `chosen` gives those that count, for their number.
 
     `walked` gives the same in the order of an index, if there is one; None if that is all the same. `counted_facet` is
-    the facet whose counter is their number. `bounded`: an index alone does not answer it, so its time is limited.
+    the facet whose counter is their number.
     `prepared` computes what is sorted by; `finish` makes model documents of a page's rows. `bound` is what a cursor of
     it is bound to.
     """
@@ -33,12 +33,11 @@ class Query:
     walked: Stages | None
     ordering: Ordering
     counted_facet: str | None
-    bounded: bool
     prepared: Stages
     finish: Stages
     bound: Any
     past: bool = False
-    """Whether it asks for states of the past, of which there are no counters."""
+    """Whether it asks for states of the past, of which only the statistics are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,9 @@ def model_query(filters: Filters, ordering: Ordering, moment: str | None = None)
     conditions = list(filters.conditions)
     if moment is not None:
         wanted = [{"deleted": False}, *([filters.by_facets] if filters.by_facets else []), *conditions]
+        facet = filters.counted_facet
         return Query(
-            MODELS, [{"$match": {"$and": wanted}}], None, ordering, None, True, ordering.stages, (), bound, past=True
+            MODELS, [{"$match": {"$and": wanted}}], None, ordering, facet, ordering.stages, (), bound, past=True
         )
     by_facets = filters.by_facets or {"facets": ALL}
     walked = {"$match": {"$and": [by_facets, *conditions]} if conditions else by_facets}
@@ -75,7 +75,6 @@ def model_query(filters: Filters, ordering: Ordering, moment: str | None = None)
         walked=[walked] if anywhere and not ordering.computed else None,
         ordering=ordering,
         counted_facet=filters.counted_facet,
-        bounded=filters.counted_facet is None or ordering.computed,
         prepared=ordering.stages,
         finish=(),
         bound=bound,

@@ -143,11 +143,11 @@ async def _shown(
     if window.start > window.end:
         return 0, []
     if at_most > most:
-        found = await reads.aggregate(METRIC_CHUNKS, spans(where, window, most // POINTS_OF_SPAN))
+        found = await reads.scan(METRIC_CHUNKS, spans(where, window, most // POINTS_OF_SPAN))
         total = sum(one["count"] for one in found)
         if total > most:
             return total, corners(found)
-    every = await reads.aggregate(METRIC_CHUNKS, all_points(where, window, most))
+    every = await reads.scan(METRIC_CHUNKS, all_points(where, window, most))
     return len(every), every
 
 
