@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -76,13 +77,19 @@ class Lifeline:
 
 
 def run(main: Callable[[Form], Coroutine[Any, Any, None]], load: Callable[[], Form]) -> None:
-    """Load the settings, run `main`, and end with status 1 and one clear text for what is known to be fatal."""
+    """Load the settings, run `main`, and end with status 1 and one clear text for what is known to be fatal.
+
+    Python would free all that is in memory, object by object, which takes seconds where very many commands are
+    remembered; and whoever takes the process's place would wait. All is closed by then, so it ends at once.
+    """
     try:
         settings = load()
         configure_logging(settings)
         tune_interpreter()
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(main(settings))
+        logging.shutdown()
+        os._exit(0)
     except Fatal as error:
         sys.stderr.write(f"\n{error.detail}\n")
         sys.exit(1)
