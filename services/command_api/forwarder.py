@@ -1,12 +1,14 @@
 """One hop: a command that came to an instance that does not own its partition goes to the one that does.
 
 Those of one moment go together: a batch of two hundred would else be a hundred requests from one instance to the other.
-But only those of one partition, so that none waits for a partition that stands still.
+So do those that come while the owner has enough to do: it decides what has come together, one batch after the other, so
+they lose nothing by it. But only those of one partition, so that none waits for a partition that stands still.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator
 from ssl import SSLContext
 from typing import Any, Final
@@ -22,18 +24,24 @@ _CONNECT_SECONDS: Final = 2.0
 _KEEP_SECONDS: Final = 4.0  # less than uvicorn keeps a connection that is idle
 _MOST_TOGETHER: Final = wire.MOST_BYTES // 8
 """Bytes of commands that go together. One alone may be larger."""
+_MOST_UNDER_WAY: Final = 2
+"""Requests to one owner for one partition: one is being decided, and the next is there when it has been."""
 _REFUSED: Final = frozenset({400, 404, 408, 413, 429, 431, 503})
 """What an owner answers before it has looked at any of the commands; after that it may have carried out some."""
+
+_Way = tuple[str, int]
+"""An owner's URL, and a partition."""
 
 
 class _Hop:
     """A command on its way: `body` as JSON, and where its receipt, or why there is none, is to go."""
 
-    __slots__ = ("answer", "body", "seconds")
+    __slots__ = ("answer", "body", "seconds", "sent")
 
     def __init__(self, body: bytes, seconds: float) -> None:
         self.body = body
         self.seconds = seconds
+        self.sent = False
         self.answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
 
     def settle(self, members: dict[str, Any]) -> None:
@@ -61,16 +69,17 @@ class Forwarder:
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
         }
-        self._leaving: dict[tuple[str, int], list[_Hop]] = {}
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._waiting: dict[_Way, list[_Hop]] = {}
+        self._under_way: defaultdict[_Way, set[asyncio.Task[None]]] = defaultdict(set)
 
     async def close(self) -> None:
         """Whoever still waits is told that the owner did not answer."""
-        for some in self._leaving.values():
+        for some in self._waiting.values():
             _fail(some, sent=False)
-        for task in self._under_way:
+        tasks = [task for some in self._under_way.values() for task in some]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._session.close()
 
     async def send(self, owner_url: str, partition: int, submission: Submission, seconds: float) -> Receipt:
@@ -82,24 +91,31 @@ class Forwarder:
         if seconds <= 0:
             raise OwnerUnreachable(sent=False)
         one = _Hop(wire.dump_forwarded(_forwarded(submission, seconds)), seconds)
-        together = self._leaving.setdefault((owner_url, partition), [])
-        together.append(one)
-        if len(together) == 1:
-            asyncio.get_running_loop().call_soon(self._leave, owner_url, partition)
+        way = owner_url, partition
+        self._waiting.setdefault(way, []).append(one)
+        asyncio.get_running_loop().call_soon(self._set_out, way)
         try:
             async with asyncio.timeout(seconds):
                 return await one.answer
         except TimeoutError:
-            raise OwnerUnreachable(sent=True) from None
+            raise OwnerUnreachable(one.sent) from None
 
-    def _leave(self, owner_url: str, partition: int) -> None:
-        """Send all that the event loop has brought since the first."""
-        waiting = [one for one in self._leaving.pop((owner_url, partition)) if not one.answer.done()]
+    def _set_out(self, way: _Way) -> None:
+        """Send all that waits, unless the owner has enough to do."""
+        if way not in self._waiting or len(self._under_way[way]) >= _MOST_UNDER_WAY:
+            return
+        waiting = [one for one in self._waiting.pop(way) if not one.answer.done()]
         for some in _in_requests(waiting):
-            task = asyncio.create_task(self._deliver(owner_url, some))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            task = asyncio.create_task(self._deliver(way[0], some))
+            self._under_way[way].add(task)
+            task.add_done_callback(lambda done: self._come_back(way, done))
             _end_with_the_last(task, some)
+
+    def _come_back(self, way: _Way, task: asyncio.Task[None]) -> None:
+        self._under_way[way].discard(task)
+        self._set_out(way)
+        if not self._under_way[way]:
+            del self._under_way[way]
 
     async def _deliver(self, owner_url: str, some: list[_Hop]) -> None:
         try:
@@ -117,6 +133,8 @@ class Forwarder:
                 one.fail(error)
 
     async def _ask(self, owner_url: str, some: list[_Hop]) -> list[dict[str, Any]]:
+        for one in some:
+            one.sent = True
         body = b"[" + b",".join(one.body for one in some) + b"]"
         timeout = aiohttp.ClientTimeout(total=max(one.seconds for one in some), sock_connect=_CONNECT_SECONDS)
         try:

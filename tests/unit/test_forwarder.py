@@ -31,13 +31,23 @@ def submission(model_id: str = MODEL_ID, description: str | None = None) -> Subm
 
 @asynccontextmanager
 async def owner(
-    answering: Answering, requests: list[int], *, surplus: int = 0, status: int = 200
+    answering: Answering,
+    requests: list[int],
+    *,
+    surplus: int = 0,
+    status: int = 200,
+    gate: asyncio.Semaphore | None = None,
 ) -> AsyncIterator[tuple[Forwarder, str]]:
-    """`requests` gets the number of commands of each request; `surplus` answers nobody asked for are added."""
+    """`requests` gets the number of commands of each request; `surplus` answers nobody asked for are added.
+
+    Each is answered when `gate` lets it through.
+    """
 
     async def take(request: web.Request) -> web.Response:
         commands = wire.load_forwarded(await request.read())
         requests.append(len(commands))
+        if gate is not None:
+            await gate.acquire()
         answers = [answering(one) for one in commands]
         return web.json_response([*answers, *answers[:surplus]], status=status)
 
@@ -67,6 +77,32 @@ def test_commands_of_one_moment_go_together_if_they_are_of_one_partition() -> No
             assert [one.model_id for one in await asyncio.gather(*some)] == ids
             await forwarder.send(url, 0, submission(), 5)
         assert requests == [10, 10, 10, 1]
+
+    asyncio.run(run())
+
+
+def test_what_comes_while_the_owner_has_enough_to_do_goes_together() -> None:
+    async def run() -> None:
+        requests: list[int] = []
+        gate = asyncio.Semaphore(0)
+        async with owner(receipts, requests, gate=gate) as (forwarder, url):
+            sending = [asyncio.ensure_future(forwarder.send(url, 0, submission(), 30))]
+            while len(requests) < 1:
+                await asyncio.sleep(0.001)
+            sending.append(asyncio.ensure_future(forwarder.send(url, 0, submission(), 30)))
+            while len(requests) < 2:
+                await asyncio.sleep(0.001)
+            for _ in range(5):
+                sending.append(asyncio.ensure_future(forwarder.send(url, 0, submission(), 30)))
+                await asyncio.sleep(0.001)
+            other = asyncio.ensure_future(forwarder.send(url, 1, submission(), 30))
+            while len(requests) < 3:
+                await asyncio.sleep(0.001)
+            sending[-1].cancel()
+            for _ in range(4):
+                gate.release()
+            await asyncio.gather(*sending[:-1], other)
+        assert requests == [1, 1, 1, 4]
 
     asyncio.run(run())
 
