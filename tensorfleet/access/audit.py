@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 MOST_AT_ONCE: Final = 200
-"""Records of one interval with keys that are known, and as many without; what does not fit is counted together, by
-kind and reason alone. So whoever has a key can't hide behind a flood of requests without one."""
+"""Records of one interval for each actor; what does not fit is counted together, by actor, kind, reason and status.
+
+All who show nothing that counts are one actor. So nobody who has shown a valid key or token can hide behind the
+requests of others, with one or without.
+"""
 OTHERS: Final = "(others)"
 
 
@@ -46,15 +49,14 @@ class Tally:
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
         self._counted: dict[Access, tuple[int, int, int]] = {}
-        self._different = Counter[bool]()
+        self._different = Counter[str]()
 
     def add(self, access: Access) -> None:
-        known = access.key_id is not None
         if access not in self._counted:
-            if self._different[known] < MOST_AT_ONCE:
-                self._different[known] += 1
+            if self._different[access.actor] < MOST_AT_ONCE:
+                self._different[access.actor] += 1
             else:
-                access = Access(access.kind, OTHERS, None, OTHERS, OTHERS, OTHERS, access.reason, access.status)
+                access = replace(access, method=OTHERS, route=OTHERS, address=OTHERS)
         now = self._now()
         first, _, count = self._counted.get(access, (now, now, 0))
         self._counted[access] = (first, now, count + 1)

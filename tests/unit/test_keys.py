@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tensorfleet.access.audit import MOST_AT_ONCE, OTHERS, Access, Tally
+from tensorfleet.access.audit import MOST_AT_ONCE, OTHERS, Access, AccessRecord, Tally
 from tensorfleet.access.denials import Denied, Reason
 from tensorfleet.access.key_table import BOOTSTRAP, HOUR, KeyTable
 from tensorfleet.access.keys import KEY, AccessKey, KeyUse, hash_of, new_secret
@@ -101,13 +101,25 @@ def test_a_flood_of_denials_is_a_few_records_that_count_it() -> None:
         address = f"10.0.{number // 250}.{number % 250}"
         tally.add(Access("denied", "anonymous", None, "GET", "/r", address, Reason.UNKNOWN, 401))
         tally.add(Access("denied", "anonymous", None, "GET", "/r", "10.1.1.1", Reason.UNKNOWN, 401))
-    known = Access("denied", "ann#1", "1", "GET", "/r", "10.1.1.1", Reason.ROLE, 403)
-    tally.add(known)
+    by_themselves = [
+        Access("denied", actor, key_id, "GET", "/r", "10.1.1.1", Reason.ROLE, 403)
+        for actor, key_id in (("ann#1", "1"), (BOOTSTRAP.actor, None), ("oidc:ada", None), ("oidc:bob", None))
+    ]
+    for one in by_themselves:  # each of them floods as well, and hides nobody but itself
+        tally.add(one)
+        for number in range(2 * MOST_AT_ONCE):
+            tally.add(replace(one, address=f"10.2.0.{number}"))
     records = tally.drain()
-    assert len(records) == MOST_AT_ONCE + 2 and sum(one.count for one in records) == 20_001
-    assert records.pop().access == known
-    assert {one.access.address: one.count for one in records}["10.1.1.1"] == 10_000
-    assert records[-1].access.address == OTHERS and tally.drain() == []
+    assert sum(one.count for one in records) == 20_000 + 4 * (2 * MOST_AT_ONCE + 1)
+    assert [one for one in records if one.access in by_themselves] == [
+        AccessRecord(one, NOW, NOW, 1) for one in by_themselves
+    ]
+    folded = {one.access.actor: one.count for one in records if one.access.address == OTHERS}
+    itself = dict.fromkeys([one.actor for one in by_themselves], MOST_AT_ONCE + 1)
+    assert folded == {"anonymous": 10_000 - MOST_AT_ONCE + 1, **itself}
+    assert len(records) == 5 * (MOST_AT_ONCE + 1) and tally.drain() == []
+    flood = next(one for one in records if (one.access.actor, one.access.address) == ("anonymous", "10.1.1.1"))
+    assert flood.count == 10_000
     assert CODEC.decode_access(CODEC.encode_access("id", records[0])) == ("id", records[0])
 
 
