@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
+from pydantic import SecretStr, field_validator
 
 from services.query_api.cursors import signing_key
 from services.query_api.files.quarantine import Quarantine, ScanPolicy
 from tensorfleet.settings import ByteRoom, Settings
+from tensorfleet.settings.access import refuse_weak
 
 
 class QuerySettings(Settings):
@@ -19,6 +20,8 @@ class QuerySettings(Settings):
     kept_answers: ByteRoom = 64 * 10**6
     scan_policy: ScanPolicy = "quarantine"
     scan_required: bool = False
+
+    _strong_cursor_secret = field_validator("cursor_secret")(refuse_weak)
 
     @property
     def quarantine(self) -> Quarantine:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 
 from tensorfleet.domain.errors import SettingsInvalid
-from tensorfleet.settings.access import AccessSettings, refuse_default
+from tensorfleet.settings.access import AccessSettings, refuse_weak
 from tensorfleet.settings.environment import EnvironmentSettings
 from tensorfleet.settings.limits import LimitSettings
 from tensorfleet.settings.presign import PresignSettings
@@ -97,7 +97,7 @@ class Settings(
 ):
     """Sizes are in bytes (powers of ten), times in seconds."""
 
-    _known_by_all = field_validator("minio_secret_key")(refuse_default)
+    _strong_secret = field_validator("minio_secret_key")(refuse_weak)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8084, ge=1, le=65535)

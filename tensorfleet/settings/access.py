@@ -12,7 +12,8 @@ LEAST_CHARACTERS: Final = 32
 _FEWEST_DIFFERENT: Final = 10
 DEFAULT_SECRETS: Final = frozenset({"tensorfleet-local-only", "minioadmin", "minio123", "password", "changeme"})
 """Those of docker-compose.yml and of MinIO itself, and what stands in examples."""
-HOW_TO: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+HOW_TO: Final = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(30))'"
+"""40 characters: some storage takes no longer ones."""
 
 
 class AccessSettings(EnvironmentSettings):
@@ -45,7 +46,7 @@ class AccessSettings(EnvironmentSettings):
 
 
 def weakness(secret: str | None) -> str | None:
-    """What is wrong with a secret of our own; None if nothing is."""
+    """What makes it possible to guess a secret; None if nothing does."""
     if not secret:
         return "is missing"
     if secret in DEFAULT_SECRETS:
@@ -57,8 +58,9 @@ def weakness(secret: str | None) -> str | None:
     return None
 
 
-def refuse_default(secret: Any, info: ValidationInfo) -> Any:
-    """For the secret of a server, which others made: it must only not be one that everyone knows."""
-    if info.data.get("enable_auth") and isinstance(secret, SecretStr) and secret.get_secret_value() in DEFAULT_SECRETS:
-        raise ValueError(f"is a default that everyone knows. With ENABLE_AUTH=true it must be secret: {HOW_TO}")
+def refuse_weak(secret: Any, info: ValidationInfo) -> Any:
+    """For what signs: whoever has one cursor or URL can try secrets on it without asking us, as fast as can be."""
+    problem = weakness(secret.get_secret_value()) if isinstance(secret, SecretStr) else None
+    if info.data.get("enable_auth") and problem:
+        raise ValueError(f"{problem}. With ENABLE_AUTH=true it must not be guessed: {HOW_TO}")
     return secret

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from tensorfleet.settings.access import refuse_default
+from tensorfleet.settings.access import refuse_weak
 from tensorfleet.settings.environment import EnvironmentSettings
 
 _ORIGIN: Final = re.compile(r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?", re.ASCII)
@@ -38,7 +38,7 @@ class PresignSettings(EnvironmentSettings):
     presign_secret_key: SecretStr | None = None
     presign_url_seconds: int = Field(default=900, ge=1, le=_MOST_URL_SECONDS)
 
-    _presign_known_by_all = field_validator("presign_secret_key")(refuse_default)
+    _strong_presign_secret = field_validator("presign_secret_key")(refuse_weak)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.query_api.settings import QuerySettings
 from tensorfleet.access.audit import MOST_AT_ONCE, OTHERS, Access, AccessRecord, Tally
 from tensorfleet.access.denials import Denied, Reason
 from tensorfleet.access.key_table import BOOTSTRAP, HOUR, KeyTable
@@ -19,7 +20,7 @@ from tensorfleet.domain.errors import InvalidCommand, SettingsInvalid
 from tensorfleet.events.access import AccessCodec
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Undecodable
-from tensorfleet.settings import Settings, load
+from tensorfleet.settings import load
 
 ADMIN = "an-admin-key-of-40-characters-0123456789"
 NOW = 1_795_262_400_000_000
@@ -126,28 +127,35 @@ def test_a_flood_of_denials_is_a_few_records_that_count_it() -> None:
 GOOD = {"KAFKA_BOOTSTRAP_SERVERS": "k", "MONGODB_URL": "m", "MINIO_ENDPOINT": "e", "MINIO_ACCESS_KEY": "a"}
 
 
+RANDOM = "0123456789abcdefghijklmnopqrstuv"
+"""Of 32 characters."""
+
+
+@pytest.mark.parametrize("name", ["ADMIN_API_KEY", "MINIO_SECRET_KEY", "PRESIGN_SECRET_KEY", "CURSOR_SECRET"])
 @pytest.mark.parametrize(
-    ("key", "minio", "complaint"),
+    ("weak", "complaint"),
     [
-        (None, "s" * 20, "ADMIN_API_KEY: .*is missing.*token_urlsafe"),
-        ("changeme", "s" * 20, "ADMIN_API_KEY: .*a default"),
-        ("short-but-random-0123456789", "s" * 20, "ADMIN_API_KEY: .*at least 32"),
-        ("a" * 40, "s" * 20, "ADMIN_API_KEY: .*not random"),
-        (ADMIN, "tensorfleet-local-only", "MINIO_SECRET_KEY: .*a default"),
+        ("", "is missing.*token_urlsafe"),
+        ("changeme", "a default that everyone knows.*token_urlsafe"),
+        ("tensorfleet-local-only", "a default that everyone knows.*token_urlsafe"),
+        (RANDOM[1:], "has 31 characters; at least 32 are needed.*token_urlsafe"),
+        ("a" * 40, "not random.*token_urlsafe"),
     ],
 )
 def test_weak_secrets_stop_the_start_only_with_authentication(
-    monkeypatch: pytest.MonkeyPatch, key: str | None, minio: str, complaint: str
+    monkeypatch: pytest.MonkeyPatch, name: str, weak: str, complaint: str
 ) -> None:
-    for name, value in {**GOOD, "MINIO_SECRET_KEY": minio, "ADMIN_API_KEY": key or ""}.items():
-        monkeypatch.setenv(name, value)
+    strong = {"ADMIN_API_KEY": ADMIN, "MINIO_SECRET_KEY": RANDOM, "PRESIGN_SECRET_KEY": RANDOM, "CURSOR_SECRET": RANDOM}
+    for variable, value in {**GOOD, **strong, "ENABLE_AUTH": "true"}.items():
+        monkeypatch.setenv(variable, value)
+    assert load(QuerySettings).warnings == ()
+    if not weak and name != "ADMIN_API_KEY":
+        return  # the others may be missing, or their own rule says so
+    monkeypatch.setenv(name, weak)
+    with pytest.raises(SettingsInvalid, match=f"{name}: .*{complaint}") as error:
+        load(QuerySettings)
+    assert len(error.value.detail.splitlines()) == 2, "the others are good"
+    assert (weak or "no key") not in error.value.detail
     monkeypatch.setenv("ENABLE_AUTH", "false")
-    settings = load(Settings)
+    settings = load(QuerySettings)
     assert settings.host == "127.0.0.1" and "authentication is off" in settings.warnings[0]
-    monkeypatch.setenv("ENABLE_AUTH", "true")
-    with pytest.raises(SettingsInvalid, match=complaint) as error:
-        load(Settings)
-    assert (key or "no key") not in error.value.detail and minio not in error.value.detail
-    for name, value in {"ADMIN_API_KEY": ADMIN, "MINIO_SECRET_KEY": "s" * 20}.items():
-        monkeypatch.setenv(name, value)
-    assert load(Settings).warnings == ()

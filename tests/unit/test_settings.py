@@ -19,12 +19,12 @@ ADDRESSES = {"KAFKA_BOOTSTRAP_SERVERS": "broker:9093", "MINIO_ENDPOINT": "minio:
 KEY = "a-key-of-41-characters-0123456789-abcdefg"
 SECRETS = {
     "MINIO_ACCESS_KEY": "minio access",
-    "MINIO_SECRET_KEY": "minio secret",
+    "MINIO_SECRET_KEY": "minio-secret-of-40-characters-0123456789",
     "MONGODB_URL": "mongodb://user:mongodb-password@mongodb",
     "ADMIN_API_KEY": KEY,
-    "CURSOR_SECRET": "cursor secret",
+    "CURSOR_SECRET": "cursor-secret-of-41-characters-0123456789",
     "PRESIGN_ACCESS_KEY": "presign access",
-    "PRESIGN_SECRET_KEY": "presign secret",
+    "PRESIGN_SECRET_KEY": "presign-secret-of-42-characters-0123456789",
     "REGISTRY_API_KEY": "registry key",
     "KAFKA_SASL_PASSWORD": "sasl password",
     "KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET": "client secret",
