@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -123,9 +124,14 @@ class OidcTokens:
         return keys
 
     async def _fetched(self) -> bytes:
+        """From the address of the settings alone: a redirect would lead to one that nobody has chosen."""
         timeout, raw = aiohttp.ClientTimeout(total=_ANSWER_SECONDS), bytearray()
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self._source) as answer:
-            answer.raise_for_status()
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(self._source, allow_redirects=False) as answer,
+        ):
+            if answer.status != HTTPStatus.OK:
+                raise ValueError(f"it is answered by {answer.status}")
             async for chunk in answer.content.iter_any():
                 raw += chunk
                 if len(raw) > _MOST_BYTES:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
@@ -17,7 +19,10 @@ HOW_TO: Final = "make one with: python3 -c 'import secrets; print(secrets.token_
 
 
 class AccessSettings(EnvironmentSettings):
-    """`oidc_jwks` is a path or a URL. `oidc_prefix_claim` empty: tokens are not limited to model names."""
+    """`oidc_jwks` is a path or a URL: https, or http on this machine.
+
+    `oidc_prefix_claim` empty: tokens are not limited to model names.
+    """
 
     enable_auth: bool = False
     admin_api_key: SecretStr | None = Field(default=None, validate_default=True)
@@ -37,12 +42,26 @@ class AccessSettings(EnvironmentSettings):
             raise ValueError(f"{problem}. With ENABLE_AUTH=true it is the key of the first admin: {HOW_TO}")
         return value
 
+    @field_validator("oidc_jwks")
+    @classmethod
+    def _keys_that_nobody_on_the_way_makes(cls, value: str) -> str:
+        if value.startswith("http://") and not _is_loopback(urlsplit(value).hostname or ""):
+            raise ValueError("is a http:// address of another machine: whoever is on the way could make tokens")
+        return value
+
     @field_validator("oidc_audience", "oidc_jwks")
     @classmethod
     def _complete(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("oidc_issuer") and not value:
             raise ValueError("is missing: OIDC_ISSUER, OIDC_AUDIENCE and OIDC_JWKS go together")
         return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def weakness(secret: str | None) -> str | None:
