@@ -29,6 +29,7 @@ from tensorfleet.kafka.access_reads import KafkaAccessReads
 from tensorfleet.kafka.producer import LoopProducer
 from tensorfleet.process import Lifeline
 from tensorfleet.settings import Settings
+from tensorfleet.settings.access import AccessSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -110,10 +111,14 @@ async def access_side(
         stack.push_async_callback(topic.stop)
         await topic.start()
         lifeline.spawn(audit.run())
-        public = {Public.DOCS: settings.public_docs, Public.METRICS: settings.public_metrics}
-        opened = frozenset(name for name, is_open in public.items() if is_open)
-        guard = Guard(Authentication(table, token), tally, opened)
+        guard = Guard(Authentication(table, token), tally, opened_by(settings))
         yield AccessSide(guard, limits, table, topic, KafkaAccessReads(settings.kafka, topics, client_id, codec))
+
+
+def opened_by(settings: AccessSettings) -> frozenset[Public]:
+    """What the settings open to all."""
+    public = {Public.DOCS: settings.public_docs, Public.METRICS: settings.public_metrics}
+    return frozenset(name for name, is_open in public.items() if is_open)
 
 
 async def _token_check(settings: Settings, lifeline: Lifeline) -> Callable[[str, int], Principal] | None:
