@@ -15,8 +15,8 @@ REGISTRY = {"command-api", "query-api", "projector", "publisher", "scanner"}
 SERVERS = {"kafka", "mongodb", "minio"}
 
 
-def parse(file: Path) -> subprocess.CompletedProcess[str]:
-    argv = [str(install_compose_parser()), "-format", "json", str(file)]
+def parse(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    argv = [str(install_compose_parser()), "-format", "json", *options, str(file)]
     # Nothing of the caller's environment: the defaults are what is checked.
     return subprocess.run(argv, capture_output=True, text=True, check=False, env={}, cwd=file.parent)
 
@@ -120,3 +120,20 @@ def test_services_and_servers_agree_on_addresses_and_keys(services: dict[str, An
         assert environment["MINIO_ENDPOINT"] == "minio:9000"
         assert services["scanner"]["environment"]["REGISTRY_URL"] == "http://gateway:8084"
         assert re.search(r"//mongodb:27017/\?replicaSet=rs0", environment["MONGODB_URL"])
+
+
+def test_each_secret_reaches_whom_it_is_for_and_nobody_else() -> None:
+    """What is set for Compose is set for the services that read it."""
+    wanted = {
+        "MINIO_SECRET_KEY": REGISTRY | {"minio"},
+        "PRESIGN_SECRET_KEY": REGISTRY,
+        "ADMIN_API_KEY": REGISTRY,
+        "CURSOR_SECRET": REGISTRY,
+        "REGISTRY_API_KEY": {"scanner"},
+    }
+    services = json.loads(parse(REPOSITORY / "docker-compose.yml", "-no-interpolation").stdout)["services"]
+    for secret, readers in wanted.items():
+        given = f"${{{secret}:-"
+        assert {name for name, service in services.items() if given in json.dumps(service)} == readers, secret
+        for name in readers - {"minio"}:
+            assert services[name]["environment"][secret].startswith(given), (secret, name)
