@@ -47,7 +47,8 @@ def direct_upload_routes(http: CommandHttp, uploads: DirectUploads | None, slots
     async def show(request: Request, model_id: str, upload_id: str) -> Response:
         direct = on()
         after = QueryParameters.of(request, [_AFTER]).integer(_AFTER.name, 0, 0, MOST_PARTS)
-        return json_response(await direct.show(model_id, upload_id, _owner(request), after))
+        with http.noting_denials(request):
+            return json_response(await direct.show(model_id, upload_id, _owner(request), after))
 
     @router.post("/{upload_id}/complete", status_code=201, **_complete_docs())
     async def complete(request: Request, model_id: str, upload_id: str) -> Response:
@@ -64,7 +65,8 @@ def direct_upload_routes(http: CommandHttp, uploads: DirectUploads | None, slots
         direct = on()
         no_parameters(request)
         await read_command(request, f.EmptyForm, empty_is=b"{}")
-        return json_response(await direct.abort(model_id, upload_id, _owner(request)))
+        with http.noting_denials(request):
+            return json_response(await direct.abort(model_id, upload_id, _owner(request)))
 
     return router
 

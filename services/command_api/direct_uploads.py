@@ -165,7 +165,7 @@ class DirectUploads:
     async def _load(self, model_id: str, upload_id: str, owner: str) -> StagedUpload:
         upload = await self._staging.load(upload_id) if _UPLOAD_ID.fullmatch(upload_id) else None
         if upload is None or (upload.model_id, upload.owner) != (model_id, owner) or upload.expires_at <= self._now():
-            raise UploadNotFound(upload_id)
+            raise UploadNotFound(upload_id, of_another=upload is not None and upload.owner != owner)
         return upload
 
     async def _assembled(self, upload: StagedUpload) -> bool:

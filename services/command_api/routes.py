@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from fastapi import APIRouter, Request
@@ -16,11 +17,12 @@ from services.command_api.batches import Outcome, result_members, run_batch
 from services.command_api.bus import Caller
 from services.command_api.operations import Answer, Operations
 from services.command_api.submission import CommandKey
+from tensorfleet.access.denials import Reason
 from tensorfleet.access.principal import EVERYONE
-from tensorfleet.domain.errors import InvalidCommand, ModelNotFound, RegistryError
+from tensorfleet.domain.errors import Forbidden, InvalidCommand, ModelNotFound, RegistryError, UploadNotFound
 from tensorfleet.domain.events import Status
 from tensorfleet.events.envelope import Position
-from tensorfleet.http.guard import note_foreign_model, principal_of
+from tensorfleet.http.guard import note_denial, principal_of
 from tensorfleet.http.json import json_response, read_command
 from tensorfleet.http.openapi import command_docs
 from tensorfleet.http.problems import problem_members, problem_response
@@ -54,8 +56,7 @@ class CommandHttp:
         try:
             answer = await operation
         except RegistryError as error:
-            if isinstance(error, ModelNotFound) and self.operations.hides(error.model_id, principal_of(request)):
-                note_foreign_model(request)
+            self._note_denial(request, error)
             if error.position is None:
                 raise
             headers = await self._place(request, [Position.parse(error.position)])
@@ -67,7 +68,19 @@ class CommandHttp:
             headers["Location"] = answer.location or _location(answer)
         return json_response(answer.members, answer.status, headers)
 
+    @contextmanager
+    def noting_denials(self, request: Request) -> Iterator[None]:
+        """Around what is not the operation that `respond` awaits."""
+        try:
+            yield
+        except RegistryError as error:
+            self._note_denial(request, error)
+            raise
+
     async def respond_batch(self, request: Request, outcomes: list[Outcome]) -> Response:
+        for one in outcomes:
+            if isinstance(one, RegistryError):
+                self._note_denial(request, one)
         done = [one.receipt for one in outcomes if isinstance(one, Answer)]
         refused = [one.position for one in outcomes if isinstance(one, RegistryError) and one.position]
         newest: dict[int, Position] = {}
@@ -79,6 +92,14 @@ class CommandHttp:
         results = [result_members(one) for one in outcomes]
         members = {"results": results, "succeeded": len(done), "failed": len(results) - len(done)}
         return json_response(members, 200, headers)
+
+    def _note_denial(self, request: Request, error: RegistryError) -> None:
+        if isinstance(error, ModelNotFound) and self.operations.hides(error.model_id, principal_of(request)):
+            note_denial(request, Reason.FOREIGN)
+        elif isinstance(error, UploadNotFound) and error.of_another:
+            note_denial(request, Reason.FOREIGN_UPLOAD)
+        elif isinstance(error, Forbidden):
+            note_denial(request, Reason.LIMITED)
 
     async def _place(self, request: Request, positions: Sequence[Position]) -> dict[str, str]:
         projected = all(await asyncio.gather(*(self._projected(request, one) for one in positions)))

@@ -40,7 +40,8 @@ def upload_routes(http: CommandHttp, blobs: BlobStore, max_file_bytes: int, slot
         version = version_parameter(request)
         expected = _expected_checksum(request)
         _refuse_declared_size(request, max_file_bytes)
-        name = await http.operations.check_upload(model_id, version, caller_of(request, b""))
+        with http.noting_denials(request):
+            name = await http.operations.check_upload(model_id, version, caller_of(request, b""))
         with slots.one(client_of(request.scope, principal_of(request))):
             incoming = await _incoming(request)
             filename = safe_filename(incoming.filename or "") or safe_filename(f"{name or 'model'}.bin") or "model.bin"

@@ -8,9 +8,10 @@ from typing import Any
 from starlette.requests import Request
 
 from services.query_api.gate import checked_id
+from tensorfleet.access.denials import Reason
 from tensorfleet.access.principal import NamePrefix
 from tensorfleet.domain.errors import Forbidden, ModelNotFound
-from tensorfleet.http.guard import note_foreign_model, principal_of
+from tensorfleet.http.guard import note_denial, principal_of
 from tensorfleet.mongo.read_models import MODELS, Document, ReadModels
 
 Condition = Mapping[str, Any]
@@ -33,7 +34,7 @@ async def known_model(reads: ReadModels, request: Request, model_id: str) -> Doc
     if model is None:
         raise ModelNotFound(model_id)
     if not principal_of(request).sees(model["name"]):
-        note_foreign_model(request)
+        note_denial(request, Reason.FOREIGN)
         raise ModelNotFound(model_id)
     return model
 

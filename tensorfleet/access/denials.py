@@ -15,6 +15,7 @@ class Reason(StrEnum):
     ROLE = "missing-role"
     LIMITED = "limited-key"
     FOREIGN = "foreign-model"
+    FOREIGN_UPLOAD = "foreign-upload"
     TOO_MANY = "too-many-requests"
 
 

@@ -282,9 +282,12 @@ class SchemaNotFound(NotFound):
 
 
 class UploadNotFound(NotFound):
+    """`of_another`: it is there, for somebody else."""
+
     code = "upload-not-found"
 
-    def __init__(self, upload_id: str) -> None:
+    def __init__(self, upload_id: str, *, of_another: bool = False) -> None:
+        self.of_another = of_another
         super().__init__(f"There is no upload {upload_id!r} of yours to this model, or it has expired or was aborted.")
 
 

@@ -67,9 +67,9 @@ def principal_of(request: Request) -> Principal:
     return found
 
 
-def note_foreign_model(request: Request) -> None:
-    """What is answered as 404 is on record as what it is."""
-    request.scope[_DENIED] = Reason.FOREIGN
+def note_denial(request: Request, reason: Reason) -> None:
+    """What is answered as not found, or is a part of the request only, is on record as what it is."""
+    request.scope[_DENIED] = reason
 
 
 def protect(app: FastAPI, guard: Guard | None, limits: RateLimits | None) -> None:
@@ -134,7 +134,7 @@ class _Guarded:
             return
         scope[_PRINCIPAL] = principal
         answer = announcing(standings, send)
-        if principal is NOBODY or (method in _READING and principal.names is None):
+        if principal is NOBODY:
             await self._app(scope, receive, answer)
         else:
             await self._watched(principal, scope, receive, answer)
@@ -196,9 +196,9 @@ class _Guarded:
 
     def _note(self, principal: Principal, scope: Scope, status: int) -> None:
         who = (principal.actor, principal.key_id, scope["method"], self._path, address_of(scope))
-        if status == 403 or _DENIED in scope:
+        if _DENIED in scope or (status == 403 and principal.names is not None):
             self._guard.log.add(Access("denied", *who, scope.get(_DENIED, Reason.LIMITED), status))
-        elif status < 400 and scope["method"] not in _READING:
+        if status < 400 and scope["method"] not in _READING:
             self._guard.log.add(Access("used", *who, "", status))
 
     def _record(self, scope: Scope, reason: Reason, error: RegistryError, actor: str, key_id: str | None) -> None:

@@ -14,7 +14,7 @@ from tensorfleet.access.denials import Denied, Reason
 from tensorfleet.access.principal import NamePrefix, Principal
 from tensorfleet.access.roles import Role, held
 from tensorfleet.http.app import make_app
-from tensorfleet.http.guard import MOST_CREDENTIAL, Guard, principal_of
+from tensorfleet.http.guard import MOST_CREDENTIAL, Guard, note_denial, principal_of
 from tensorfleet.http.metrics import Metrics
 from tensorfleet.http.routes_table import Public
 
@@ -42,6 +42,12 @@ class World:
 
     def app(self, public: frozenset[Public] = frozenset()) -> FastAPI:
         router = APIRouter()
+
+        @router.get("/api/v1/models/{model_id}")
+        @router.post("/api/v1/models/{model_id}/metrics")
+        async def noted(request: Request) -> Response:
+            note_denial(request, Reason.FOREIGN)
+            return Response(status_code=404 if request.method == "GET" else 200)
 
         @router.post("/api/v1/models")
         @router.get("/api/v1/models")
@@ -116,3 +122,17 @@ def test_what_is_refused_never_reaches_the_route_and_what_is_open_has_no_name() 
     assert client.options("/api/v1/models", headers=preflight).status_code == 200
     assert client.options("/api/v1/models").status_code == 204
     assert client.delete("/api/v1/models").status_code == 405
+
+
+def test_what_a_route_notes_as_denied_is_on_record_for_every_key_and_hides_nothing_that_was_done() -> None:
+    world = World()
+    client = world.client()
+    for key in ("reader", "limited"):
+        assert client.get("/api/v1/models/m", headers={"X-API-Key": key}).status_code == 404
+    assert client.post("/api/v1/models/m/metrics", headers={"X-API-Key": "limited"}).status_code == 200
+    assert [(one.kind, one.actor, one.reason, one.status) for one in world.log] == [
+        ("denied", "ann#1", "foreign-model", 404),
+        ("denied", "bob#2", "foreign-model", 404),
+        ("denied", "bob#2", "foreign-model", 200),
+        ("used", "bob#2", "", 200),
+    ]
