@@ -12,6 +12,7 @@ from tensorfleet.domain.fitting import Unfoldable
 from tensorfleet.domain.guard import NO_HASH
 from tensorfleet.events.codec import Codec, Undecodable
 from tensorfleet.events.envelope import Envelope, Position
+from tensorfleet.events.fold import NOT_EVENTS
 from tensorfleet.projection.documents import ModelDocuments
 
 Document = Mapping[str, Any]
@@ -45,12 +46,16 @@ START: Final = Link()
 
 
 class StreamCheck:
-    """`add` each history entry with its record, in order, until one returns a problem; then `finish`."""
+    """`add` each history entry with its record, in order, until one returns a problem; then `finish`.
 
-    def __init__(self, codec: Codec, model_id: str, start: Link = START) -> None:
+    `partition` is the one whose records are added.
+    """
+
+    def __init__(self, codec: Codec, model_id: str, partition: int, start: Link = START) -> None:
         self.last = start
         self._codec = codec
         self._model_id = model_id
+        self._partition = partition
         self._whole = start == START
         self._model: dict[str, Any] | None = None
         self._versions: dict[str, dict[str, Any]] = {}
@@ -58,8 +63,8 @@ class StreamCheck:
     def add(self, entry: Document, value: bytes | None, present: bool) -> Problem | None:
         """`present`: whether Kafka has a record at the entry's position; `value` is that record's."""
         position = Position(entry["partition"], entry["offset"])
-        # What was discarded has no entries: a discard is not the next of the entry before it.
-        leaps = entry["type"] == ParkedRecordsDiscarded.__name__ and entry["sequence"] > self.last.sequence
+        # What was discarded has no entries: a discard may come later than next after the entry before it.
+        leaps = entry["type"] == ParkedRecordsDiscarded.__name__ and entry["sequence"] > self.last.sequence + 1
         sequence = entry["sequence"] if leaps else self.last.sequence + 1
 
         def problem(what: str, expected: Any, found: Any) -> Problem:
@@ -81,7 +86,10 @@ class StreamCheck:
         identity, own = [self._model_id, sequence], [envelope.model_id, envelope.sequence]
         if identity != own:
             return problem("record", identity, own)
-        said, shown = _said(envelope), {name: entry[name] for name in _said(envelope)}
+        if isinstance(envelope.event, NOT_EVENTS):
+            return problem("unprojectable", None, f"{envelope.event_type} is not an event of a model")
+        said = {**_said(envelope), "model_id": self._model_id, "partition": self._partition}
+        shown = {name: entry.get(name) for name in said}
         if said != shown:
             return problem("entry", said, shown)
         self.last = Link(sequence, entry["hash"])
@@ -116,10 +124,10 @@ class StreamCheck:
             None if self._model is None else dict(self._model),
             lambda number: dict(self._versions[number]) if number in self._versions else None,
         )
-        if isinstance(envelope.event, ParkedRecordsDiscarded):
-            documents.move_to(envelope, position, digest)
-        else:
+        if not isinstance(envelope.event, ParkedRecordsDiscarded):
             documents.apply(envelope, position, digest)
+        elif documents.model is not None:  # a stream may have begun with what was discarded
+            documents.move_to(envelope, position, digest)
         self._model = documents.model
         self._versions.update(documents.changed_versions)
 
@@ -130,6 +138,7 @@ def _said(envelope: Envelope) -> dict[str, Any]:
         "actor": envelope.actor,
         "occurred_at": envelope.occurred_at,
         "event_id": envelope.event_id,
+        "version": getattr(envelope.event, "version", None),
     }
 
 

@@ -54,7 +54,7 @@ class Verification:
             offsets = [entry["offset"] for entry in entries[:limit]]
             ascending = sorted(set(offsets))
             found = await asyncio.to_thread(self._records.find, model["partition"], ascending, MOST_SECONDS)
-            check = StreamCheck(self._codec, model["_id"], start)
+            check = StreamCheck(self._codec, model["_id"], model["partition"], start)
             seen = [entry for entry in entries[:limit] if entry["offset"] < found.looked_until]
             problem = await asyncio.to_thread(_first_problem, check, seen, found)
         complete = len(seen) == len(entries)
