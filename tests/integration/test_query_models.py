@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from services.query_api.comparison.directions import lower_is_better
+from services.query_api.comparison.tracked import MOST_REPORTED_ONLY
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.mongo.measurements import series_key
 from tests.integration.query_world import HOUR, MIB, NOT_SCANNED, NOW, World, event_document, world
@@ -333,6 +335,67 @@ def test_a_comparison_shows_what_became_worse_than_in_the_parent(registry: World
     assert turned["metrics"]["val_loss"]["better"] == "higher"
 
 
+def test_a_comparison_shows_what_was_only_reported_and_what_became_worse_there(registry: World) -> None:
+    first, second = registry.model("m", versions=["v1.0", "v1.1", "v1.2"], metrics={"own": 1}), registry.model("other")
+    registry.db.versions.update_one({"_id": f"{first}@v1.2"}, {"$set": {"parent_version": "v1.1", "metrics": {}}})
+    registry.db.models.update_one({"_id": first}, {"$set": {"metrics": {}}})
+    registry.db.versions.update_one({"_id": f"{first}@v1.0"}, {"$set": {"deleted": True}})
+    reported = {
+        (first, "v1.0"): {"loss": 0.1, "auc": 0.9, "of a deleted version": 1},
+        (first, "v1.1"): {"loss": 0.2, "auc": 0.8, "drift": 5, "own": 3},
+        (first, "v1.2"): {"loss": 0.3, "auc": 0.85, "$a.b": 1},
+        (second, "v1.0"): {"loss": 0.25, "own": 4},
+    }
+    for (model_id, version), metrics in reported.items():
+        for name, value in metrics.items():
+            last = {"at": NOW, "sequence": 9, "value": value, "step": None, "source": "production"}
+            series = {"_id": series_key(model_id, name, version), "model_id": model_id, "metric": name}
+            registry.db.metric_series.insert_one({**series, "version": version, "count": 1, "last": last})
+    target = f"{MODELS}/compare?ids={first}@v1.1,{first},{second}"
+    answer = registry.get(target).json
+    assert set(answer["metrics"]) == {"own"}
+    tracked = answer["tracked"]
+    assert list(tracked) == ["$a.b", "auc", "drift", "loss", "own"]
+    assert [one["tracked_regressions"] for one in answer["models"]] == [[], ["loss"], []]
+    assert [one["regressions"] for one in answer["models"]] == [[], [], []]
+    assert tracked["loss"] == {
+        "values": [0.2, 0.3, 0.25],
+        "difference": [0, 0.3 - 0.2, 0.25 - 0.2],
+        "same": False,
+        "best": 0,
+        "all_best": [0],
+        "better": "lower",
+        "against_parent": [
+            None,
+            {"version": "v1.1", "value": 0.2, "difference": 0.3 - 0.2, "regression": True},
+            None,
+        ],
+        "tracked": [
+            {"value": one, "recorded_at": "2026-11-21T17:00:00.000000Z", "step": None, "source": "production"}
+            for one in (0.2, 0.3, 0.25)
+        ],
+    }
+    assert tracked["auc"]["against_parent"][1]["regression"] is False
+    assert (tracked["own"]["values"], tracked["own"]["best"]) == ([3, None, 4], 2)
+    assert tracked["drift"]["against_parent"] == [None, None, None]
+    turned = registry.get(f"{target}&higher_is_better=loss&lower_is_better=auc").json
+    assert [one["tracked_regressions"] for one in turned["models"]] == [[], ["auc"], []]
+
+
+def test_a_comparison_takes_no_more_reported_metrics_than_a_version_may_have(registry: World) -> None:
+    """The first by name, over all versions; those that a version has as its own are shown besides."""
+    first, second = registry.model("m", metrics={"z": 1}), registry.model("other")
+    last = {"at": NOW, "sequence": 9, "value": 1, "step": None, "source": "production"}
+    registry.db.metric_series.insert_many(
+        {**{"_id": series_key(one, name, "v1.0"), "model_id": one, "metric": name}, "version": "v1.0", "last": last}
+        for index, one in enumerate((first, second))
+        for name in [*(f"{number:04d}" for number in range(index, 2 * MOST_REPORTED_ONLY, 2)), "z"]
+    )
+    tracked = registry.get(f"{MODELS}/compare?ids={first},{second}").json["tracked"]
+    assert list(tracked) == [*(f"{number:04d}" for number in range(MOST_REPORTED_ONLY)), "z"]
+    assert (tracked["0000"]["values"], tracked["0001"]["values"]) == ([1, None], [None, 1])
+
+
 @pytest.mark.parametrize(
     ("names", "lower"),
     [
@@ -474,3 +537,28 @@ def test_confluents_own_client_reads_the_schemas(registry: World) -> None:
 
 def test_ids_are_made_from_names(registry: World) -> None:
     assert registry.get(f"{MODELS}/{registry.model('m')}").json["id"] == model_id_of("m")
+
+
+def test_every_read_waits_for_a_position_and_gives_up_in_time(registry: World) -> None:
+    """As many as wait at once take no longer than one. The schemas are the same whatever the log says."""
+    values = {"model_id": registry.model("m"), "version": "v1.0", "name": "m", "subject": "s", "schema_id": "1"}
+    required = {"ids": f"{values['model_id']},{values['model_id']}@v1.0", "q": "m"}
+    reads: list[str] = []
+    for path, methods in registry.get("/openapi.json").json["paths"].items():
+        if "X-Registry-Min-Position" in {one["name"] for one in methods["get"]["parameters"]}:
+            names = [
+                one["name"] for one in methods["get"]["parameters"] if one.get("required") and one["in"] == "query"
+            ]
+            query = "&".join(f"{name}={quote(required[name])}" for name in names)
+            reads.append(f"{path.format_map(values)}?{query}")
+        else:
+            assert path.startswith(("/schemas", "/subjects", "/config", "/mode")), path
+    reads = [one for one in reads if "/download-url" not in one]  # it is off
+    assert len(reads) >= 18
+
+    def asked(path: str) -> tuple[str, int, str | None]:
+        answer = registry.get(path, X_Registry_Min_Position="0:999999999")
+        return path, answer.status, answer.json["code"]
+
+    with ThreadPoolExecutor(len(reads)) as threads:
+        assert set(threads.map(asked, reads)) == {(one, 504, "position-not-reached") for one in reads}

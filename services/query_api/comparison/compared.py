@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from starlette.requests import Request
 
+from services.query_api.comparison.tracked import last_points, last_points_of_parents
 from services.query_api.lookups import live_model, live_version
 from tensorfleet.domain.errors import FieldError, NotFound, SeveralNotFound
-from tensorfleet.mongo.measurements import METRIC_SERIES, series_key
 from tensorfleet.mongo.read_models import VERSIONS, Document, ReadModels
-
-_KEYS_AT_ONCE: Final = 10_000
-"""A question to MongoDB has at most 16 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
     """`shown` is the document of the version, or of the model if its newest was asked for.
 
-    `parent` is None for a first version, and if the parent was deleted. `tracked` are last points by metric.
+    `parent` is None for a first version, and if the parent was deleted. `tracked` are last points by metric, whether
+    the version has the metric or not; `tracked_of_parent` those of the parent's that `tracked` has too.
     """
 
     model: Document
     shown: Document
     parent: Document | None
-    tracked: dict[str, Document]
+    tracked: Mapping[str, Document]
+    tracked_of_parent: Mapping[str, Document]
 
 
 async def compared(reads: ReadModels, request: Request, wanted: Sequence[tuple[str, str | None]]) -> list[Compared]:
     """ModelNotFound, VersionNotFound, or SeveralNotFound that names all."""
     found = await _found(reads, request, wanted)
-    parents, tracked = await asyncio.gather(_parents(reads, found), _tracked(reads, found))
+    parents, tracked = await asyncio.gather(_parents(reads, found), last_points(reads, found))
+    of_parents = await last_points_of_parents(reads, parents.keys(), found, tracked)
+    none: Mapping[str, Document] = {}
     return [
         Compared(
             model,
             shown,
             parents.get(f"{model['_id']}@{shown['parent_version']}"),
-            tracked.get(f"{model['_id']}@{shown['version']}", {}),
+            tracked.get(f"{model['_id']}@{shown['version']}", none),
+            of_parents.get(f"{model['_id']}@{shown['parent_version']}", none),
         )
         for model, shown in found
     ]
@@ -78,16 +79,3 @@ async def _parents(reads: ReadModels, found: Sequence[tuple[Document, Document]]
     keys = {f"{model['_id']}@{shown['parent_version']}" for model, shown in found if shown["parent_version"]}
     where = {"_id": {"$in": sorted(keys)}, "deleted": False}
     return {one["_id"]: one for one in await reads.find(VERSIONS, where, fields={"version": 1, "metrics": 1})}
-
-
-async def _tracked(reads: ReadModels, found: Sequence[tuple[Document, Document]]) -> dict[str, dict[str, Document]]:
-    """By model and version, then by metric: the last point of each metric that one of the compared has."""
-    names = {name for _, shown in found for name in shown["metrics"]}
-    keys = [series_key(model["_id"], name, shown["version"]) for model, shown in found for name in sorted(names)]
-    fields = {"model_id": 1, "version": 1, "metric": 1, "last": 1}
-    tracked: dict[str, dict[str, Document]] = {}
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        where = {"_id": {"$in": keys[start : start + _KEYS_AT_ONCE]}}
-        for one in await reads.find(METRIC_SERIES, where, fields=fields):
-            tracked.setdefault(f"{one['model_id']}@{one['version']}", {})[one["metric"]] = one["last"]
-    return tracked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -28,6 +28,8 @@ IDS: Final = Parameter(
 )
 _ACCEPTED: Final = (IDS, LOWER_IS_BETTER, HIGHER_IS_BETTER)
 _NOTHING: Final = object()
+Values = Mapping[str, Any]
+"""By metric."""
 
 
 def comparison_routes(gate: ReadGate, reads: ReadModels) -> APIRouter:
@@ -38,14 +40,13 @@ def comparison_routes(gate: ReadGate, reads: ReadModels) -> APIRouter:
         parameters = await gate.enter(request, _ACCEPTED)
         wanted, directions = _wanted(parameters), Directions(parameters)
         columns = await compared(reads, request, wanted)
-        metrics = {
-            name: _metric(values, name, columns, lower=directions.is_lower_better(name))
-            for name, values in _rows([one.shown["metrics"] for one in columns])
-        }
+        metrics = _metrics(columns, directions, _own)
+        tracked = _metrics(columns, directions, _last_reported)
         settings = _rows([one.shown["hyperparameters"] for one in columns])
         members = {
-            "models": [_head(one, index, metrics) for index, one in enumerate(columns)],
+            "models": [_head(one, index, metrics, tracked) for index, one in enumerate(columns)],
             "metrics": metrics,
+            "tracked": tracked,
             "hyperparameters": {name: _setting(values) for name, values in settings},
         }
         return conditional_json(request, members)
@@ -61,8 +62,7 @@ def _wanted(parameters: QueryParameters) -> list[tuple[str, str | None]]:
     return [(model_id, str(ModelVersion.parse(version, IDS.name)) if at else None) for model_id, at, version in split]
 
 
-def _head(column: Compared, index: int, metrics: Mapping[str, Document]) -> Document:
-    against_parent = {name: row["against_parent"][index] for name, row in metrics.items()}
+def _head(column: Compared, index: int, metrics: Mapping[str, Document], tracked: Mapping[str, Document]) -> Document:
     return {
         "id": column.model["_id"],
         "name": column.model["name"],
@@ -71,8 +71,25 @@ def _head(column: Compared, index: int, metrics: Mapping[str, Document]) -> Docu
         "parent_version": column.shown["parent_version"],
         "status": column.shown["status"],
         "created_at": time_text(column.shown["created_at"]),
-        "regressions": [name for name, one in against_parent.items() if one is not None and one["regression"]],
+        "regressions": _regressions(metrics, index),
+        "tracked_regressions": _regressions(tracked, index),
     }
+
+
+def _regressions(metrics: Mapping[str, Document], index: int) -> list[str]:
+    against_parent = {name: row["against_parent"][index] for name, row in metrics.items()}
+    return [name for name, one in against_parent.items() if one is not None and one["regression"]]
+
+
+def _own(column: Compared) -> tuple[Values, Values]:
+    """The metrics of the version, and of its parent."""
+    return column.shown["metrics"], {} if column.parent is None else column.parent["metrics"]
+
+
+def _last_reported(column: Compared) -> tuple[Values, Values]:
+    """The values that were last reported of the version, and of its parent."""
+    last, before = column.tracked, column.tracked_of_parent
+    return {name: one["value"] for name, one in last.items()}, {name: one["value"] for name, one in before.items()}
 
 
 def _rows(parts: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Any]]]:
@@ -80,7 +97,25 @@ def _rows(parts: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Any]]]:
     return [(name, [part.get(name, _NOTHING) for part in parts]) for name in names]
 
 
-def _metric(values: Sequence[Any], name: str, columns: Sequence[Compared], *, lower: bool) -> Document:
+def _metrics(
+    columns: Sequence[Compared], directions: Directions, values_of: Callable[[Compared], tuple[Values, Values]]
+) -> dict[str, Document]:
+    """A row for each metric that one of the columns has a value of."""
+    own, of_parents = zip(*(values_of(one) for one in columns), strict=True)
+    return {
+        name: {
+            **_row(values, lower=directions.is_lower_better(name)),
+            "against_parent": [
+                _against_parent(value, column.parent, before.get(name, _NOTHING), directions.is_lower_better(name))
+                for value, column, before in zip(values, columns, of_parents, strict=True)
+            ],
+            "tracked": [_tracked(one.tracked.get(name)) for one in columns],
+        }
+        for name, values in _rows(own)
+    }
+
+
+def _row(values: Sequence[Any], *, lower: bool) -> Document:
     """`best` is the index of the best value in `models`, the first of equals; `all_best` are those of all equals."""
     present = [value for value in values if value is not _NOTHING]
     best = min(present) if lower else max(present)
@@ -91,18 +126,13 @@ def _metric(values: Sequence[Any], name: str, columns: Sequence[Compared], *, lo
         "best": all_best[0],
         "all_best": all_best,
         "better": "lower" if lower else "higher",
-        "against_parent": [
-            _against_parent(value, one.parent, name, lower=lower) for value, one in zip(values, columns, strict=True)
-        ],
-        "tracked": [_tracked(one.tracked.get(name)) for one in columns],
     }
 
 
-def _against_parent(value: Any, parent: Document | None, name: str, *, lower: bool) -> Document | None:
+def _against_parent(value: Any, parent: Document | None, before: Any, lower: bool) -> Document | None:
     """None if there is no parent, or one of the two does not have the metric. Any worse value is a regression."""
-    if parent is None or value is _NOTHING or name not in parent["metrics"]:
+    if parent is None or value is _NOTHING or before is _NOTHING:
         return None
-    before = parent["metrics"][name]
     return {
         "version": parent["version"],
         "value": before,
