@@ -14,6 +14,8 @@ from tensorfleet.http.openapi_examples import ANSWERS, PARAMETERS, REQUESTS
 
 _METHODS: Final = ("get", "head", "put", "post", "patch", "delete")
 _JSON: Final = "application/json"
+_OF_EVERY_CALL: Final = (408, 431, 500)
+"""The server gives the first two before it knows which call it is: a head that is too slow, or too large."""
 _IN_PATH: Final = re.compile(r"{(\w+)}")
 _TAGS: Final = {
     "commands": "Changes. An answer means that the change is in the log.",
@@ -89,7 +91,7 @@ def _declare_answers(operation: dict[str, Any]) -> None:
     if any(one["name"] == "If-None-Match" for one in operation["parameters"]):
         responses.setdefault("304", {"description": "Unchanged"})
         responses["200"]["headers"] = {"ETag": {"description": "For If-None-Match", "schema": {"type": "string"}}}
-    responses.update({str(status): one for status, one in problems(500).items()})
+    responses.update({str(status): one for status, one in problems(*_OF_EVERY_CALL).items()})
 
 
 def _show_examples(operation: dict[str, Any]) -> None:

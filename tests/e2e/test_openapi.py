@@ -16,7 +16,7 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from tensorfleet.http.openapi_examples import ANSWERS
+from tensorfleet.http.openapi_examples import ANSWERS, REQUESTS
 
 Document = dict[str, Any]
 OFF_BY_DEFAULT = ("get_upload", "get_download_url")
@@ -42,6 +42,7 @@ def test_the_document_is_valid_and_says_everything_of_every_call(document: Docum
     for path, method, one in operations(document):
         assert (one["summary"], len(one["tags"]), set(one["tags"]) <= declared) == (one["summary"], 1, True), path
         assert [status for status in one["responses"] if status.startswith("2")], path
+        assert {"408", "431", "500"} <= one["responses"].keys(), path
         for status, answer in one["responses"].items():
             if status >= "400" and "content" in answer:
                 schema = answer["content"]["application/problem+json"]["schema"]
@@ -54,22 +55,55 @@ def test_the_document_is_valid_and_says_everything_of_every_call(document: Docum
             assert "304" in one["responses"], path
 
 
+def json_contents(operation: Document) -> Iterator[Document]:
+    """Of the body, and of the answer that is no error."""
+    answers = [one for status, one in operation["responses"].items() if status.startswith("2")]
+    for part in (operation.get("requestBody", {}), *answers):
+        for media_type, content in part.get("content", {}).items():
+            if media_type.endswith("json"):
+                yield content
+
+
+def test_every_json_body_and_answer_has_an_example(document: Document) -> None:
+    contents = [(one["operationId"], content) for _, _, one in operations(document) for content in json_contents(one)]
+    assert [name for name, content in contents if "example" not in content] == []
+    assert {name for name, _ in contents} >= REQUESTS.keys() | ANSWERS.keys()
+
+
 def test_examples_have_the_members_of_real_answers(http: httpx.Client, document: Document) -> None:
     model_id = http.post("/api/v1/models", json=ANSWERS_NEED).json()["model_id"]
     http.post(f"/api/v1/models/{model_id}/upload", files={"file": ("m.bin", b"x")})
-    values = {"model_id": model_id, "version": "v1.0", "name": ANSWERS_NEED["name"]}
-    queries = {"search_models": "?q=svm", "compare_models": f"?ids={model_id},{model_id}@v1.0"}
+    values = {"model_id": model_id, "version": "v1.0", "name": ANSWERS_NEED["name"], "schema_id": "1"}
+    of_subject = {"subject": http.get("/subjects").json()[0], "version": "1"}
+    queries = {
+        "search_models": "?q=svm",
+        "compare_models": f"?ids={model_id},{model_id}@v1.0",
+        "get_metric_history": "?name=accuracy",
+    }
     compared = 0
     for path, method, one in operations(document):
         name = one["operationId"]
         if method == "get" and name in ANSWERS and name not in OFF_BY_DEFAULT:
-            answer = http.get(path.format_map(values) + queries.get(name, ""))
-            assert answer.json().keys() == ANSWERS[name].keys(), name
+            address = path.format_map(of_subject if path.startswith("/subjects") else values)
+            answer = http.get(address + queries.get(name, ""))
+            assert shape(answer.json(), ANSWERS[name]), (name, answer.text)
             compared += 1
-    assert compared >= 10
+    assert compared >= 25
+    row = http.get(f"/api/v1/models/compare{queries['compare_models']}").json()["metrics"]["accuracy"]
+    assert row.keys() == ANSWERS["compare_models"]["metrics"]["test_accuracy"].keys()
 
 
-ANSWERS_NEED = {"name": f"n {uuid.uuid4()}", "algorithm": "svm"}
+def shape(answer: Any, example: Any) -> bool:
+    """Whether both have the same members, and so have the first rows of their lists, if both have any."""
+    if isinstance(example, list):
+        return isinstance(answer, list) and type(answer[0]) is type(example[0])
+    lists = [name for name, one in example.items() if isinstance(one, list)]
+    rows = [(answer[name][0], example[name][0]) for name in lists if answer.get(name) and example[name]]
+    same = [one.keys() == shown.keys() for one, shown in rows if isinstance(shown, dict)]
+    return bool(answer.keys() == example.keys() and all(same))
+
+
+ANSWERS_NEED = {"name": f"n {uuid.uuid4()}", "algorithm": "svm", "metrics": {"accuracy": 0.5}}
 
 
 @pytest.fixture(scope="module")
