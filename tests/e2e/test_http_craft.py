@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import uuid
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -86,6 +87,39 @@ def test_every_read_can_be_asked_again_and_for_its_head(http: httpx.Client, read
             assert unchanged.headers[name] == answer.headers[name], one
         changed = http.get(one, headers={"If-None-Match": '"other"'})
         assert changed.status_code == 200, one
+
+
+def test_every_read_of_the_read_models_refuses_a_position_that_is_none(http: httpx.Client, reads: list[str]) -> None:
+    """The others do not look at it: what they tell is not in the read models. HEAD is as GET."""
+    others = (
+        "/schemas",
+        "/subjects",
+        "/config",
+        "/mode",
+        "/health",
+        "/metrics",
+        "/api/v1/keys",
+        "/api/v1/audit/denials",
+    )
+    for one in [*reads, "/api/v1/events/stream"]:
+        for method, given in (("GET", "3:"), ("GET", "0:0,x"), ("HEAD", "999:0")):
+            answer = http.request(method, one, headers={"X-Registry-Min-Position": given})
+            if one.startswith(others):
+                assert answer.status_code == 200, one
+            else:
+                assert answer.status_code == 422, (method, one)
+                assert method == "HEAD" or [error["field"] for error in answer.json()["errors"]] == [
+                    "X-Registry-Min-Position"
+                ], one
+    documented = http.get("/openapi.json").json()["paths"]
+    taking = {path for path, methods in documented.items() if takes_a_position(methods.get("get", {}))}
+    paths = {path for path, methods in documented.items() if "get" in methods and not path.startswith(others)}
+    assert paths - taking == {"/api/v1/models/{model_id}/uploads/{upload_id}"}
+    assert taking - paths == set()
+
+
+def takes_a_position(operation: dict[str, Any]) -> bool:
+    return "X-Registry-Min-Position" in {one["name"] for one in operation.get("parameters", ())}
 
 
 def test_what_never_changes_may_be_kept_for_ever_and_nothing_else(http: httpx.Client, reads: list[str]) -> None:

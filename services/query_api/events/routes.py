@@ -66,7 +66,7 @@ def event_routes(
 
     @router.get("/stream", **_stream_docs(filters))
     async def stream(request: Request) -> Response:
-        parameters = QueryParameters.of(request, filters)
+        parameters = await gate.enter(request, filters)
         wanted, place = _wanted(parameters, names_of(request)), _place(parameters, places)
         last = _last_event_id(request)
         field = AFTER.name if last is None else LAST_EVENT_ID
@@ -114,9 +114,8 @@ def _stream_docs(filters: tuple[Parameter, ...]) -> dict[str, Any]:
         "description": "The id of the last event that was seen; it goes before `after`.",
         "schema": {"type": "string"},
     }
-    query = [one for one in documented["openapi_extra"]["parameters"] if one["in"] == "query"]
-    documented["openapi_extra"]["parameters"] = [*query, last]
-    documented["responses"].pop(504)
+    parameters = [one for one in documented["openapi_extra"]["parameters"] if one["name"] != "If-None-Match"]
+    documented["openapi_extra"]["parameters"] = [*parameters, last]
     stream = {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}}
     documented["responses"][200] = {"description": "A stream that ends only with the process", "content": stream}
     return documented
