@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from tensorfleet.domain.names import model_id_of
 from tensorfleet.mongo import read_models
 from tests.integration.query_world import HOUR, NOT_SCANNED, NOW, World, walk, world
 
@@ -208,22 +211,40 @@ def test_what_would_look_through_too_much_is_refused_with_advice(
 
 @pytest.mark.parametrize("given", ["", "&tags=t", "&min_metric.f1=0&filter=NOT+name+%3D+'x'"])
 def test_no_gap_and_no_repeat_by_cursor_while_others_write(mongodb_url: str, given: str) -> None:
-    """Models come, go and change between any two pages; whoever stays is shown once."""
-    fields = {"tags": ["t"], "metrics": {"f1": 1}}
+    """Models come, go and change between any two pages, in what is sorted by too; whoever stays is shown once."""
     staying = [f"stays {number:02d}" for number in range(12)]
     with world(mongodb_url) as one:
         for number, name in enumerate(staying):
-            one.model(name, created_at=NOW + number, updated_at=NOW + number, **fields)
+            at = {"created_at": NOW + number, "updated_at": NOW + number}
+            downloaded(one, one.model(name, tags=["t"], metrics=measured(number), **at), number % 4)
         passing: list[str] = []
-        for sort in ("created_at", "updated_at", "name"):
-            for order in ("asc", "desc"):
-                query, cursor, seen = f"{MODELS}?limit=3&sort={sort}&order={order}{given}", "", list[str]()
-                while cursor is not None:
-                    answer = one.get(query + (f"&cursor={cursor}" if cursor else "")).json
-                    seen += [model["name"] for model in answer["models"]]
-                    cursor = answer["pagination"]["next_cursor"]
-                    passing.append(f"passing {len(passing)}")
-                    one.model(passing[-1], created_at=NOW + len(seen), updated_at=NOW + len(seen), **fields)
-                    one.db.models.update_one({"name": passing[-2:][0]}, {"$set": {"updated_at": NOW + 100}})
-                    one.db.models.delete_one({"name": passing[-3:][0]})
-                assert sorted(name for name in seen if name in staying) == staying, (query, seen)
+        for sort, order in product(SORTS, ("asc", "desc")):
+            query, cursor, seen = f"{MODELS}?limit=3&sort={sort}&order={order}{given}", "", list[str]()
+            while cursor is not None:
+                answer = one.get(query + (f"&cursor={cursor}" if cursor else "")).json
+                seen += [model["name"] for model in answer["models"]]
+                cursor = answer["pagination"]["next_cursor"]
+                passing.append(f"passing {len(passing)}")
+                at = {"created_at": NOW + len(seen), "updated_at": NOW + len(seen)}
+                come = one.model(passing[-1], tags=["t"], metrics=measured(len(seen)), **at)
+                downloaded(one, come, len(seen) % 4)
+                changing, going = (model_id_of(passing[-number:][0]) for number in (2, 3))
+                downloaded(one, changing, 2)
+                moved = {"updated_at": NOW + 100, "metrics": measured(len(passing))}
+                one.db.models.update_one({"_id": changing}, {"$set": moved})
+                for collection in (one.db.download_counters, one.db.models):
+                    collection.delete_one({"_id": going})
+            stayed = sorted(name for name in seen if name in staying)
+            assert stayed == staying, (query, seen)
+
+
+SORTS = ("created_at", "updated_at", "name", "download_count", "metrics.f1", "metrics.g", quote("metrics.a b"))
+
+
+def measured(number: int) -> dict[str, Any]:
+    """Many are equal, and some have not all; a metric whose name is no path is sorted by what a stage computes."""
+    return {"f1": number % 3, **({"g": number % 4, "a b": number % 2} if number % 5 else {})}
+
+
+def downloaded(one: World, model_id: str, times: int) -> None:
+    one.db.download_counters.update_one({"_id": model_id}, {"$inc": {"downloads": times}})

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.timeout(300)
 MODELS = "/api/v1/models"
 NAMES = [f"model {number}" for number in range(7)]
 STEPS = 60
+IN_WORDS = "metrics.auc >= 0.4 AND (tags = 'b' OR created_by = 'bob') AND NOT status = 'archived' OR version >= 'v1.1'"
 LISTS = [
     MODELS,
     f"{MODELS}?limit=2&page=2",
@@ -37,6 +38,8 @@ LISTS = [
     f"{MODELS}?all_tags=a&algorithm=svm&created_by=ann",
     f"{MODELS}?status=deprecated&max_metric.n=1",
     f"{MODELS}?scan_verdict=unscanned&sort=name",
+    f"{MODELS}?filter={quote(IN_WORDS)}",
+    f"{MODELS}?filter={quote(IN_WORDS)}&sort=download_count&tags=a&limit=3",
 ]
 FIGURES = [f"{MODELS}/statistics", "/api/v1/statistics"]
 
@@ -309,5 +312,6 @@ def test_every_moment_reads_as_it_did_after_a_rebuild(
         while registry.answer("/api/v1/audit")[1]["events"] == []:
             assert time.monotonic() < deadline, "the query API still reads what was there before"
         assert registry.differences(every=2) == []
+        assert registry.differences(every=2, by_position=True) == []
     finally:
         client.drop_database(live)
