@@ -384,15 +384,15 @@ def test_a_comparison_shows_what_was_only_reported_and_what_became_worse_there(r
 
 def test_a_comparison_takes_no_more_reported_metrics_than_a_version_may_have(registry: World) -> None:
     """The first by name, over all versions; those that a version has as its own are shown besides."""
-    first, second = registry.model("m", metrics={"z": 1}), registry.model("other")
+    first, second = registry.model("m", metrics={"!": 1}), registry.model("other")
     last = {"at": NOW, "sequence": 9, "value": 1, "step": None, "source": "production"}
     registry.db.metric_series.insert_many(
         {**{"_id": series_key(one, name, "v1.0"), "model_id": one, "metric": name}, "version": "v1.0", "last": last}
         for index, one in enumerate((first, second))
-        for name in [*(f"{number:04d}" for number in range(index, 2 * MOST_REPORTED_ONLY, 2)), "z"]
+        for name in [*(f"{number:04d}" for number in range(index, 2 * MOST_REPORTED_ONLY, 2)), "!"]
     )
     tracked = registry.get(f"{MODELS}/compare?ids={first},{second}").json["tracked"]
-    assert list(tracked) == [*(f"{number:04d}" for number in range(MOST_REPORTED_ONLY)), "z"]
+    assert list(tracked) == ["!", *(f"{number:04d}" for number in range(MOST_REPORTED_ONLY))]
     assert (tracked["0000"]["values"], tracked["0001"]["values"]) == ([1, None], [None, 1])
 
 
