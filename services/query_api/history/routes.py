@@ -67,7 +67,7 @@ def history_routes(gate: ReadGate, reads: ReadModels, cursors: Cursors, max_page
 
     accepted = (*AUDIT_FILTERS, *paging)
 
-    @router.get("/audit", **docs("list_audit", "Events of all models, newest first", accepted))
+    @router.get("/audit", **docs("list_audit", "Events of all models, newest first", accepted, 404))
     async def audit(request: Request) -> Response:
         parameters = await gate.enter(request, accepted)
         where, given = _audited(parameters)
