@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from tensorfleet.cancellation import cancel_all
 from tensorfleet.domain.errors import Fatal
 from tensorfleet.interpreter import tune_interpreter
 from tensorfleet.log_lines import JsonLines, TextLines
@@ -59,9 +60,7 @@ class Lifeline:
         await asyncio.shield(self._failure)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_all(self._tasks)
         self._failure.cancel()
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:

@@ -19,6 +19,7 @@ import orjson
 from services.command_api import wire
 from services.command_api.partition import MOST_IN_BATCH
 from services.command_api.submission import NotTheOwner, OwnerUnreachable, Receipt, Submission
+from tensorfleet.cancellation import cancel_all
 
 _CONNECT_SECONDS: Final = 2.0
 _KEEP_SECONDS: Final = 4.0  # less than uvicorn keeps a connection that is idle
@@ -76,10 +77,7 @@ class Forwarder:
         """Whoever still waits is told that the owner did not answer."""
         for some in self._waiting.values():
             _fail(some, sent=False)
-        tasks = [task for some in self._under_way.values() for task in some]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all([task for some in self._under_way.values() for task in some])
         await self._session.close()
 
     async def send(self, owner_url: str, partition: int, submission: Submission, seconds: float) -> Receipt:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tensorfleet.cancellation import cancel_all
 from tensorfleet.events.envelope import Position
 from tensorfleet.mongo import live_generation
 from tensorfleet.mongo.checkpoint_watch import CheckpointWatch
@@ -89,9 +90,7 @@ async def a_world(url: str) -> AsyncIterator[World]:
     try:
         yield world
     finally:
-        for one in running:
-            one.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await cancel_all(running)
         for name in (world.home, world.next):
             await world.client.drop_database(name)
         await world.client.close()
