@@ -136,6 +136,10 @@ class _Guarded:
         answer = announcing(standings, send)
         if principal is NOBODY:
             await self._app(scope, receive, answer)
+        elif method in _READING and principal.names is None:
+            await self._app(scope, receive, answer)
+            if _DENIED in scope:  # it asked for what is another's, as if that were not there
+                self._note(principal, scope, 404)
         else:
             await self._watched(principal, scope, receive, answer)
 
