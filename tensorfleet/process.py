@@ -6,8 +6,9 @@ import asyncio
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tensorfleet.cancellation import cancel_all
 from tensorfleet.domain.errors import Fatal
@@ -75,25 +76,31 @@ class Lifeline:
             self.fail(error)
 
 
-def run(main: Callable[[Form], Coroutine[Any, Any, None]], load: Callable[[], Form]) -> None:
-    """Load the settings, run `main`, and end with status 1 and one clear text for what is known to be fatal.
+def run(main: Callable[[Form], Coroutine[Any, Any, None]], load: Callable[[], Form]) -> NoReturn:
+    """Load the settings, run `main`, and end: with status 1 and one clear text for what is known to be fatal, with
+    status 1 and the traceback for everything else.
 
     Python would free all that is in memory, object by object, which takes seconds where very many commands are
     remembered; and whoever takes the process's place would wait. All is closed by then, so it ends at once.
     """
+    status = 1
     try:
         settings = load()
         configure_logging(settings)
         tune_interpreter()
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(main(settings))
-        logging.shutdown()
-        os._exit(0)
+        status = 0
     except Fatal as error:
         sys.stderr.write(f"\n{error.detail}\n")
-        sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(0)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -166,7 +166,7 @@ def _end_with_the_last(task: asyncio.Task[None], some: list[_Hop]) -> None:
     """A request that nobody waits for any more gives its connection back: its owner may be frozen."""
 
     def look(_: asyncio.Future[Receipt]) -> None:
-        if all(one.answer.done() for one in some):
+        if not task.done() and all(one.answer.done() for one in some):
             task.cancel()
 
     for one in some:

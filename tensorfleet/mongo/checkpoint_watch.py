@@ -10,6 +10,7 @@ from typing import Any
 from bson.codec_options import CodecOptions
 from pymongo.errors import PyMongoError
 
+from tensorfleet.cancellation import cancel_all
 from tensorfleet.events.envelope import Position
 from tensorfleet.mongo.live_generation import LiveGeneration
 
@@ -67,7 +68,7 @@ class CheckpointWatch:
             while True:
                 databases = await self._live.databases_other_than(databases)
                 for name in following.keys() - set(databases):
-                    following.pop(name).cancel()
+                    await cancel_all([following.pop(name)])
                     del self._next[name]
                 for name in set(databases) - following.keys():
                     self._next[name] = {}

@@ -60,9 +60,16 @@ def model_query(filters: Filters, ordering: Ordering, moment: str | None = None)
     conditions = list(filters.conditions)
     if moment is not None:
         wanted = [{"deleted": False}, *([filters.by_facets] if filters.by_facets else []), *conditions]
-        facet = filters.counted_facet
         return Query(
-            MODELS, [{"$match": {"$and": wanted}}], None, ordering, facet, ordering.stages, (), bound, past=True
+            collection=MODELS,
+            chosen=[{"$match": {"$and": wanted}}],
+            walked=None,
+            ordering=ordering,
+            counted_facet=filters.counted_facet,
+            prepared=ordering.stages,
+            finish=(),
+            bound=bound,
+            past=True,
         )
     by_facets = filters.by_facets or {"facets": ALL}
     walked = {"$match": {"$and": [by_facets, *conditions]} if conditions else by_facets}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tensorfleet.http.openapi_examples.models import ROW
+
 _POINT: Final[dict[str, Any]] = {
     "value": 0.958,
     "recorded_at": "2026-11-21T19:36:06.000000Z",
@@ -14,38 +16,12 @@ ANSWERS: Final[dict[str, Any]] = {
     "list_popular_models": {
         "window": "7d",
         "models": [
-            {
-                "id": "d7b44809a0359169b755a703",
-                "name": "tour",
-                "algorithm": "RandomForest",
-                "version": "v1.1",
-                "metrics": {"test_accuracy": 0.961},
-                "tags": ["demo", "fraud"],
-                "created_at": "2026-11-21T19:36:05.835054Z",
-                "updated_at": "2026-11-21T19:36:06.310446Z",
-                "status": "active",
-                "download_count": 1,
-                "scan_verdict": None,
-                "downloads": 1,
-            }
+            {**ROW, "downloads": 1},
         ],
     },
     "list_recent_models": {
         "models": [
-            {
-                "id": "d7b44809a0359169b755a703",
-                "name": "tour",
-                "algorithm": "RandomForest",
-                "version": "v1.1",
-                "metrics": {"test_accuracy": 0.961},
-                "tags": ["demo", "fraud"],
-                "created_at": "2026-11-21T19:36:06.140150Z",
-                "updated_at": "2026-11-21T19:36:06.140150Z",
-                "status": "active",
-                "download_count": 1,
-                "scan_verdict": None,
-                "parent_version": "v1.0",
-            }
+            {**ROW, "parent_version": "v1.0"},
         ]
     },
     "compare_models": {

@@ -57,41 +57,30 @@ _MODEL: Final[dict[str, Any]] = {
     "sequence": 7,
     "position": "5:7",
 }
+ROW: Final[dict[str, Any]] = {
+    "id": "d7b44809a0359169b755a703",
+    "name": "tour",
+    "algorithm": "RandomForest",
+    "version": "v1.1",
+    "metrics": {"test_accuracy": 0.961},
+    "tags": ["demo", "fraud"],
+    "created_at": "2026-11-21T19:36:05.835054Z",
+    "updated_at": "2026-11-21T19:36:06.310446Z",
+    "status": "active",
+    "download_count": 1,
+    "scan_verdict": None,
+}
+"""A model in a list."""
 ANSWERS: Final[dict[str, Any]] = {
     "list_models": {
         "models": [
-            {
-                "id": "d7b44809a0359169b755a703",
-                "name": "tour",
-                "algorithm": "RandomForest",
-                "version": "v1.1",
-                "metrics": {"test_accuracy": 0.961},
-                "tags": ["demo", "fraud"],
-                "created_at": "2026-11-21T19:36:05.835054Z",
-                "updated_at": "2026-11-21T19:36:06.310446Z",
-                "status": "active",
-                "download_count": 1,
-                "scan_verdict": None,
-            }
+            ROW,
         ],
         "pagination": {"page": 1, "limit": 20, "total": 1, "pages": 1, "next_cursor": None},
     },
     "search_models": {
         "models": [
-            {
-                "id": "d7b44809a0359169b755a703",
-                "name": "tour",
-                "algorithm": "RandomForest",
-                "version": "v1.1",
-                "metrics": {"test_accuracy": 0.961},
-                "tags": ["demo", "fraud"],
-                "created_at": "2026-11-21T19:36:05.835054Z",
-                "updated_at": "2026-11-21T19:36:06.310446Z",
-                "status": "active",
-                "download_count": 1,
-                "scan_verdict": None,
-                "score": 11.0,
-            }
+            {**ROW, "score": 11.0},
         ],
         "pagination": {"page": 1, "limit": 20, "total": 1, "pages": 1, "next_cursor": None},
     },
