@@ -48,7 +48,7 @@ class MixedLog:
         start: int = _START,
     ) -> None:
         """`start`: when the first event happened, in microseconds since 1970."""
-        self._producer = Producer({**configuration.producer(kafka, "bench"), "linger.ms": 20})
+        self._producer = Producer(configuration.filling_producer(kafka, "bench"))
         self._producer.list_topics(timeout=20)  # else it looks for a broker, that gives it its id, half a second later
         self._topics = topics
         self._shares = shares

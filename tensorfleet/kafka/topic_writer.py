@@ -30,9 +30,8 @@ class TopicWriter:
         self._failure: RegistryError | None = None
         self._producer = Producer(
             {
-                **configuration.producer(kafka, client_id),
-                # Here throughput counts, and a broker that is slow for a while is no reason to give up.
-                "linger.ms": 20,
+                **configuration.filling_producer(kafka, client_id),
+                # A broker that is slow for a while is no reason to give up.
                 "request.timeout.ms": 30_000,
                 "message.timeout.ms": int(_FLUSH_SECONDS * 1000),
             }

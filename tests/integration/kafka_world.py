@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from tensorfleet.events.topics import Topics
 from tensorfleet.kafka import configuration
@@ -18,9 +18,14 @@ from tensorfleet.kafka.topics import LogIdentity, prepare_topics
 def known_producer(kafka: dict[str, str]) -> Producer:
     """One whose first record goes at once: half a second after its making, or one, would a producer that has asked for
     nothing look for a broker to be given the id that makes it idempotent."""
-    producer = Producer(configuration.producer(kafka, "test"))
+    producer = Producer(configuration.filling_producer(kafka, "test") | {"linger.ms": 0})
     producer.list_topics(timeout=20)
     return producer
+
+
+def delivered(error: KafkaError | None, _: Message) -> None:
+    """To be given with each record: a flush alone does not tell that one was refused."""
+    assert error is None, error.str()
 
 
 class KafkaWorld:
@@ -35,7 +40,7 @@ class KafkaWorld:
     def append(self, topic: str, values: Iterable[tuple[bytes, bytes]], partition: int = 0) -> None:
         producer = known_producer(self.kafka)
         for key, value in values:
-            producer.produce(topic, value, key, partition=partition)
+            producer.produce(topic, value, key, partition=partition, on_delivery=delivered)
         assert producer.flush(20) == 0
 
     def read(self, topic: str, wanted: int, seconds: float = 30) -> list[Record]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from devstack.stack import NativeStack
@@ -20,7 +19,7 @@ from tensorfleet.progress import Progress
 from tensorfleet.rebuild.adoption import Adoption
 from tensorfleet.rebuild.log_source import LogSource
 from tests.integration.command_line import CommandLine
-from tests.integration.kafka_world import KafkaWorld
+from tests.integration.kafka_world import KafkaWorld, delivered, known_producer
 from tests.integration.projected import projector_running, wait_for_checkpoints
 from tests.integration.registry_world import RegistryWorld, registry_world
 from tests.processes import RegistryProcesses
@@ -38,14 +37,14 @@ def world(stack: NativeStack, command: CommandLine) -> Iterator[RegistryWorld]:
 def copied(world: RegistryWorld, change: str | None = None) -> KafkaWorld:
     """The same records at the same offsets in topics of another name; with `change`, not quite."""
     copy = KafkaWorld(world.kafka["bootstrap.servers"], world.topics.partitions)
-    producer = Producer(copy.kafka)
+    producer = known_producer(copy.kafka)
     for old, new in ((world.topics.log, copy.topics.log), (world.topics.downloads, copy.topics.downloads)):
         source = TopicReader(world.kafka, old, "test")
         records = list(source.read(source.ranges()))
         if change is not None and old == world.topics.downloads:
             records = changed(records, change)
         for one in records:
-            producer.produce(new, one.value, one.key, partition=one.partition)
+            producer.produce(new, one.value, one.key, partition=one.partition, on_delivery=delivered)
     assert producer.flush(20) == 0
     return copy
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from fastavro import reader
 
@@ -31,7 +31,7 @@ from tensorfleet.events.topics import Topics
 from tensorfleet.kafka.topic_reader import TopicReader
 from tests.builders import CODEC, MODEL_ID, Stream, blob, envelope, lifecycle, registration
 from tests.integration.command_line import CommandLine
-from tests.integration.kafka_world import KafkaWorld
+from tests.integration.kafka_world import KafkaWorld, delivered, known_producer
 from tests.integration.projected import project
 from tests.integration.test_audit import history, store_blobs
 
@@ -139,14 +139,14 @@ def test_null_keys_values_and_repeated_headers_come_back_too(
     stack: NativeStack, command: CommandLine, blob_store: MinioBlobStore, tmp_path: Path
 ) -> None:
     world = KafkaWorld(stack.kafka_bootstrap)
-    producer = Producer(world.kafka)
+    producer = known_producer(world.kafka)
     odd: list[dict[str, Any]] = [
         {"value": None, "key": b"k"},
         {"value": b"", "key": None},
         {"value": b"\xff\x00", "key": b"", "headers": [("a", b"1"), ("a", None), ("", b"")], "timestamp": 1},
     ]
     for fields in odd:
-        producer.produce(world.topics.log, partition=0, **fields)
+        producer.produce(world.topics.log, partition=0, on_delivery=delivered, **fields)
     assert producer.flush(20) == 0
     command.use(world, blob_store)
     assert command.run("backup", tmp_path).status == 0

@@ -19,7 +19,7 @@ from tensorfleet.domain.names import model_id_of, partition_of
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.envelope import OwnershipClaimed, Position
 from tests.builders import CODEC, blob, envelope, registration, scan_of
-from tests.integration.kafka_world import KafkaWorld, known_producer
+from tests.integration.kafka_world import KafkaWorld, delivered, known_producer
 from tests.integration.projected import wait_for_checkpoints
 
 V1 = ModelVersion.parse("v1.0")
@@ -75,7 +75,7 @@ class WrittenRegistry:
 
     def _append(self, topic: str, partition: int, key: bytes, one: Any) -> Position:
         names = {"log": self.kafka.topics.log, "downloads": self.kafka.topics.downloads}
-        self._producer.produce(names[topic], CODEC.encode(one), key, partition=partition)
+        self._producer.produce(names[topic], CODEC.encode(one), key, partition=partition, on_delivery=delivered)
         assert self._producer.flush(20) == 0
         self._ends[f"{topic}:{partition}"] += 1
         return Position(partition, self._ends[f"{topic}:{partition}"] - 1)

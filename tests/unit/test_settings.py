@@ -125,6 +125,7 @@ def test_every_kafka_client_gets_the_settings_of_its_connection(
         configuration.worker(kafka, "c", "g", "i"),
         configuration.producer(kafka, "c"),
         configuration.patient_producer(kafka, "c"),
+        configuration.filling_producer(kafka, "c"),
         configuration.transactional_producer(kafka, "c", "t"),
         configuration.admin(kafka, "c"),
     ]
