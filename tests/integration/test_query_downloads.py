@@ -182,7 +182,7 @@ def test_a_query_reads_little_more_of_its_index_than_it_shows(registry: World) -
         ("download_counters", walk(least, first), "least"),
         ("download_counters", walk(most, behind), "most"),
         ("download_counters", walk(least, behind), "least most"),
-        ("versions", newest_versions(10), "newest"),
+        ("versions", newest_versions(10, 12), "newest"),
         (DOWNLOAD_WINDOWS, candidates("day", None, 10), "day"),
         (DOWNLOAD_WINDOWS, candidates("week", last, 10), "week"),
         (DOWNLOAD_WINDOWS, candidates("month", last, 10), "month"),

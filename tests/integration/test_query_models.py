@@ -260,7 +260,8 @@ def test_recent_shows_versions_as_well_as_registrations(registry: World) -> None
     times["v1.1"]["metrics"] = {"auc": 1}  # type: ignore[assignment]
     registry.model("m", versions=["v1.0", "v1.1"], version_fields=times)
     registry.model("n", version_fields={"v1.0": {"created_at": NOW + 2}})
-    registry.model("gone", deleted=True, version_fields={"v1.0": {"created_at": NOW + 9}})
+    for number in range(25):
+        registry.model(f"gone {number}", deleted=True, version_fields={"v1.0": {"created_at": NOW + 9}})
     rows = registry.get(f"{MODELS}/recent").json["models"]
     assert [(row["name"], row["version"]) for row in rows] == [("m", "v1.1"), ("n", "v1.0"), ("m", "v1.0")]
     assert rows[0]["metrics"] == {"auc": 1}

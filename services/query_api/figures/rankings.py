@@ -17,7 +17,7 @@ from services.query_api.tenancy import named, names_of
 from tensorfleet.access.principal import NamePrefix
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.query_parameters import Parameter
-from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, MODELS, VERSIONS, ReadModels
+from tensorfleet.mongo.read_models import DOWNLOAD_COUNTERS, MODELS, VERSIONS, Document, ReadModels
 from tensorfleet.projection.facets import ALL
 
 DEFAULT_LIMIT: Final = 10
@@ -59,7 +59,7 @@ def ranking_routes(gate: ReadGate, reads: ReadModels, clock: Clock, max_page_siz
         limit = parameters.integer("limit", default, 1, max_page_size)
         names = names_of(request)
         if names is None:
-            found = await reads.aggregate(VERSIONS, newest_versions(limit))
+            found = await _newest(reads, limit)
         else:
             found = await reads.scan(MODELS, newest_of_names(names, limit))
         counts = await download_counts(reads, (one["model_id"] for one in found))
@@ -69,9 +69,20 @@ def ranking_routes(gate: ReadGate, reads: ReadModels, clock: Clock, max_page_siz
     return router
 
 
+async def _newest(reads: ReadModels, limit: int) -> list[Document]:
+    """Usually they are among a few more than are wanted; else a lot of models were deleted, or there are no more."""
+    found = await reads.aggregate(VERSIONS, newest_versions(limit, limit + _SPARE))
+    if len(found) < limit:
+        found = await reads.scan(VERSIONS, newest_versions(limit))
+    return found
+
+
+_SPARE: Final = 20
 _NEWEST_VERSIONS: Final[Stages] = (
     {"$match": {"deleted": False}},
     {"$sort": {"created_at": -1, "version_order": -1, "_id": 1}},
+)
+_OF_LIVE_MODELS: Final[Stages] = (
     {"$lookup": {"from": MODELS, "localField": "model_id", "foreignField": "_id", "as": "model"}},
     {"$unwind": "$model"},
     {"$match": {"model.deleted": False}},
@@ -79,9 +90,13 @@ _NEWEST_VERSIONS: Final[Stages] = (
 )
 
 
-def newest_versions(limit: int) -> Stages:
-    """Stages over VERSIONS: each with its `model`."""
-    return [*_NEWEST_VERSIONS, {"$limit": limit}]
+def newest_versions(limit: int, among: int | None = None) -> Stages:
+    """Stages over VERSIONS: each with its `model`. `among`: of so many, deleted models' included.
+
+    Without a limit before the lookup MongoDB reads versions by the thousand before it looks up the model of the first.
+    """
+    few: Stages = [] if among is None else [{"$limit": among}]
+    return [*_NEWEST_VERSIONS, *few, *_OF_LIVE_MODELS, {"$limit": limit}]
 
 
 def newest_of_names(names: NamePrefix, limit: int) -> Stages:
