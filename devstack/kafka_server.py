@@ -73,6 +73,8 @@ class KafkaNode:
 
     `hands_over`: it gives up what it leads before it stops. Without others it has nobody to hand over to, and says
     until it ends that the cluster has no brokers, after which librdkafka may never connect again (its issue 5301).
+
+    `more`: lines of its properties that come after all others, and win.
     """
 
     id: int
@@ -80,6 +82,7 @@ class KafkaNode:
     voters: Mapping[int, int]
     clients: ClientListener | None = None
     hands_over: bool = True
+    more: str = ""
 
     @property
     def replication(self) -> int:
@@ -168,7 +171,7 @@ def properties(port: int, controller_port: int, data: Path, node: KafkaNode | No
     if node.clients is not None:
         listeners.append(f"CLIENTS://{HOST}:{node.clients.port}")
         advertised.append(f"CLIENTS://{HOST}:{node.clients.advertised}")
-    return PROPERTIES.format(
+    text = PROPERTIES.format(
         host=HOST,
         node_id=node.id,
         voters=",".join(f"{number}@{HOST}:{port}" for number, port in node.voters.items()),
@@ -180,6 +183,7 @@ def properties(port: int, controller_port: int, data: Path, node: KafkaNode | No
         hands_over=str(node.hands_over).lower(),
         logs=data,
     )
+    return text + node.more
 
 
 def serves_clients(port: int, node_id: int = 1) -> bool:

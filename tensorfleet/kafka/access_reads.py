@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from tensorfleet.access.audit import AccessRecord
@@ -65,11 +65,6 @@ class KafkaAccessReads:
 
     def _offset(self, spec: OffsetSpec) -> int:
         asked = TopicPartition(self._topic, 0)
-        try:
-            with self._admin.asking() as client:
-                answer = client.list_offsets({asked: spec}, request_timeout=_SECONDS)[asked]
-                return int(answer.result(_SECONDS).offset)
-        except KafkaException as error:
-            raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
-        except TimeoutError:
-            raise LogUnavailable("Kafka does not answer in time.") from None
+        with self._admin.answered(_SECONDS) as client:
+            answer = client.list_offsets({asked: spec}, request_timeout=_SECONDS)[asked]
+            return int(answer.result(_SECONDS).offset)

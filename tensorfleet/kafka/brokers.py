@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tensorfleet.domain.errors import LogUnavailable
@@ -30,6 +30,26 @@ def noticing(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "statistics.interval.ms": int(_SECONDS * 1000), "stats_cb": _KnownBrokers()}
 
 
+class Complaints:
+    """What a client's broker connections end of. What it raises says that Kafka does not answer; this says why."""
+
+    def __init__(self) -> None:
+        self._last: str | None = None
+
+    def heard_from(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """`config` for a client whose complaints these are."""
+        return {**config, "error_cb": self._hear}
+
+    def explained(self, client: AdminClient, error: KafkaException) -> LogUnavailable:
+        """For an error that `client` raised."""
+        client.poll(0)  # only now it tells
+        return LogUnavailable(f"Kafka does not answer: {self._last or error.args[0].str()}")
+
+    def _hear(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._last = error.str()
+
+
 class Admin:
     """An AdminClient, and another one after a question that was not answered: nothing polls it, so it notices nothing.
 
@@ -37,7 +57,8 @@ class Admin:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._config = dict(config)
+        self._complaints = Complaints()
+        self._config = self._complaints.heard_from(config)
         self._client = AdminClient(self._config)
 
     @contextmanager
@@ -48,6 +69,18 @@ class Admin:
         except (KafkaException, TimeoutError):
             self._client = AdminClient(self._config)
             raise
+
+    @contextmanager
+    def answered(self, seconds: float) -> Iterator[AdminClient]:
+        """As `asking`; LogUnavailable for what it raises. `seconds`: how long each question waits for its answer."""
+        client = self._client
+        try:
+            with self.asking():
+                yield client
+        except KafkaException as error:
+            raise self._complaints.explained(client, error) from error
+        except TimeoutError as error:
+            raise LogUnavailable(f"Kafka does not answer within {seconds:g} s.") from error
 
 
 class _KnownBrokers:

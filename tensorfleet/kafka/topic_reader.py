@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tensorfleet.domain.errors import LogUnavailable, TopicMismatch
@@ -44,12 +43,12 @@ class TopicReader:
         self._admin = Admin(configuration.admin(kafka, client_id))
 
     def exists(self) -> bool:
-        with self._asking() as client:
+        with self._admin.answered(_ANSWER_SECONDS) as client:
             return self.topic in client.list_topics(timeout=_ANSWER_SECONDS).topics
 
     def identity(self) -> TopicIdentity:
         self._require()
-        with self._asking() as client:
+        with self._admin.answered(_ANSWER_SECONDS) as client:
             described = client.describe_topics(TopicCollection([self.topic]), request_timeout=_ANSWER_SECONDS)
             topic = described[self.topic].result(_ANSWER_SECONDS)
             cluster = client.describe_cluster(request_timeout=_ANSWER_SECONDS).result(_ANSWER_SECONDS)
@@ -59,7 +58,7 @@ class TopicReader:
         """What each partition holds now, by partition."""
         partitions = self._require().partitions
         asked = [TopicPartition(self.topic, number) for number in sorted(partitions)]
-        with self._asking() as client:
+        with self._admin.answered(_ANSWER_SECONDS) as client:
             firsts = _offsets(client, asked, OffsetSpec.earliest())
             ends = _offsets(client, asked, OffsetSpec.latest())
         return [OffsetRange(number, firsts[number], ends[number]) for number in sorted(partitions)]
@@ -102,22 +101,11 @@ class TopicReader:
         raise LogUnavailable(f"Kafka has sent nothing of {self.topic}[{wanted.partition}] for {_SILENCE_SECONDS:g} s.")
 
     def _require(self) -> Any:
-        with self._asking() as client:
+        with self._admin.answered(_ANSWER_SECONDS) as client:
             found = client.list_topics(timeout=_ANSWER_SECONDS).topics.get(self.topic)
         if found is None:
             raise TopicMismatch(f"Kafka has no topic {self.topic}. Is REGISTRY_ID right?")
         return found
-
-    @contextmanager
-    def _asking(self) -> Iterator[AdminClient]:
-        """LogUnavailable for whatever else the client raises."""
-        try:
-            with self._admin.asking() as client:
-                yield client
-        except KafkaException as error:
-            raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
-        except TimeoutError as error:
-            raise LogUnavailable(f"Kafka does not answer within {_ANSWER_SECONDS:g} s.") from error
 
 
 def _offsets(client: AdminClient, asked: list[TopicPartition], spec: OffsetSpec) -> dict[int, int]:

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from tensorfleet.domain.errors import LogUnavailable, TopicMismatch
 from tensorfleet.events.topics import TopicSpec
+from tensorfleet.kafka.brokers import Complaints
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 60.0
@@ -38,12 +39,13 @@ def prepare_topics(kafka_admin: Mapping[str, object], specs: Iterable[TopicSpec]
     TopicMismatch if a topic has other partitions or settings than its spec. LogUnavailable if Kafka does not answer for
     a minute: it may be choosing a controller.
     """
-    admin = AdminClient(dict(kafka_admin))
+    complaints = Complaints()
+    admin = AdminClient(complaints.heard_from(kafka_admin))
     wanted = {spec.name: spec for spec in specs}
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            return _prepared(admin, wanted, replication)
+            return _prepared(admin, complaints, wanted, replication)
         except LogUnavailable as error:
             if time.monotonic() > deadline:
                 raise
@@ -51,14 +53,16 @@ def prepare_topics(kafka_admin: Mapping[str, object], specs: Iterable[TopicSpec]
             time.sleep(_RETRY_SECONDS)
 
 
-def _prepared(admin: AdminClient, wanted: Mapping[str, TopicSpec], replication: int) -> LogIdentity:
+def _prepared(
+    admin: AdminClient, complaints: Complaints, wanted: Mapping[str, TopicSpec], replication: int
+) -> LogIdentity:
     try:
         present = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
         missing = [spec for name, spec in wanted.items() if name not in present]
         _create(admin, missing, replication)
         return _checked(admin, wanted)
     except KafkaException as error:
-        raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from error
+        raise complaints.explained(admin, error) from error
     except TimeoutError as error:  # of a future: a broker that froze may never answer its request
         raise LogUnavailable(f"Kafka has not answered within {_TIMEOUT_SECONDS:g} s.") from error
 

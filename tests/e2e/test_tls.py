@@ -1,4 +1,4 @@
-"""Every connection of a registry by TLS, but those to Kafka; its secrets from files; and none of them in its logs."""
+"""Every connection of a registry by TLS; its secrets from files; and none of them in its logs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -14,13 +15,22 @@ import pytest
 from tests.certificates import Certificates
 from tests.e2e.tls_front import tls_front
 from tests.processes import REPOSITORY, RegistryProcesses
+from tests.secured_kafka import secured_kafka
 from tests.servers import Servers
 
 pytestmark = pytest.mark.timeout(180)
 FIRST, SECOND, SCANNER = "gateway", "gateway.second", "scanner"
 NAMES = (FIRST, SECOND, SCANNER, "projector", "publisher")
 MODELS = 12
-SECRETS = ("MINIO_SECRET_KEY", "MINIO_ACCESS_KEY", "MONGODB_URL", "ADMIN_API_KEY", "CURSOR_SECRET", "REGISTRY_API_KEY")
+SECRETS = (
+    "MINIO_SECRET_KEY",
+    "MINIO_ACCESS_KEY",
+    "MONGODB_URL",
+    "ADMIN_API_KEY",
+    "CURSOR_SECRET",
+    "REGISTRY_API_KEY",
+    "KAFKA_SASL_PASSWORD",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +45,7 @@ def secured(
     processes = RegistryProcesses(stack, tmp_path_factory.mktemp("secured"), NAMES)
     mongodb = stack.mongodb_url.partition("//")[2].partition("/")[0]
     with (
+        secured_kafka(tmp_path_factory.mktemp("kafka") / "secured", certificates) as kafka,
         tls_front(stack.minio_endpoint, certificates.shown) as minio,
         tls_front(mongodb, certificates.shown) as mongodb_front,
     ):
@@ -42,6 +53,7 @@ def secured(
         tls = f"tls=true&tlsCAFile={certificates.ca}&directConnection=true"
         admin = secrets.token_urlsafe(32)
         processes.environment |= {
+            **kafka.environment,
             "TLS_CERTIFICATE_FILE": str(certificates.certificate),
             "TLS_KEY_FILE": str(certificates.key),
             "TLS_CA_FILE": str(certificates.ca),
@@ -113,3 +125,31 @@ def test_clients_servers_instances_and_the_scanner_meet_by_tls(
     secret_texts = {name: secret(secured, name) for name in SECRETS if name != "MINIO_ACCESS_KEY"}
     assert [(name, log) for name, text in secret_texts.items() for log, told in logs.items() if text in told] == []
     assert certificates.key.read_text().splitlines()[1] not in "".join(logs.values())
+
+
+def test_kafka_lets_in_nobody_else_and_the_cause_is_told(
+    secured: RegistryProcesses, certificates: Certificates, tmp_path: Path
+) -> None:
+    stranger = Certificates(tmp_path / "stranger")
+    none = {"KAFKA_SSL_CERTIFICATE_LOCATION": "", "KAFKA_SSL_KEY_LOCATION": ""}
+    comers: dict[str, tuple[dict[str, str], int, str]] = {
+        "as the services": ({}, 0, "Sound: nothing is missing"),
+        "wrong password": (
+            {"KAFKA_SASL_PASSWORD": "guessed", "KAFKA_SASL_PASSWORD_FILE": ""},
+            2,
+            "SASL authentication error",
+        ),
+        "trusts somebody else": ({"KAFKA_SSL_CA_LOCATION": str(stranger.ca)}, 2, "certificate verify failed"),
+        "no certificate": (none, 2, "alert bad certificate"),
+    }
+
+    def come(change: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        asked = [sys.executable, "-m", "tensorfleet.cli", "audit", "verify", "--no-blobs"]
+        environment = {**secured.environment, **change}
+        return subprocess.run(asked, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+
+    with ThreadPoolExecutor(len(comers)) as pool:
+        came = dict(zip(comers, pool.map(come, (change for change, _, _ in comers.values())), strict=True))
+    for name, (_, status, told) in comers.items():
+        assert came[name].returncode == status, (name, came[name])
+        assert told in came[name].stdout + came[name].stderr, (name, came[name])
