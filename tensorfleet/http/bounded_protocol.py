@@ -8,7 +8,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tensorfleet.domain.errors import HeadersTooLarge, Malformed, RegistryError, TooSlow
-from tensorfleet.http.connections import Connections
+from tensorfleet.http.connections import Connection, Connections
 from tensorfleet.http.json import dumps
 from tensorfleet.http.problems import problem_members, problem_response
 
@@ -26,9 +26,11 @@ LINGER_SECONDS: Final = 1.0
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    def __init__(self, connections: Connections, **given: Any) -> None:
+    def __init__(self, connections: Connections, place: Connection | None = None, **given: Any) -> None:
+        """`place`: what the client was counted as until now."""
         super().__init__(**given)
         self._open = connections
+        self._place = place
         self._head_since: float | None = None
         self._silent = True
         self._head_bytes = 0
@@ -45,7 +47,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._head_since = self.loop.time()
-        refusal = self._open.opened(self, self.client[0] if self.client else "")
+        refusal = self._open.opened(self, self.client[0] if self.client else "", self._place)
         if refusal is not None:
             self._refuse(refusal)
             if self._open.overrun:

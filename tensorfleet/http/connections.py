@@ -33,8 +33,15 @@ class Connections:
         self._open: dict[Connection, str | None] = {}
         self._of_address = Counter[str]()
 
-    def opened(self, connection: Connection, address: str) -> RegistryError | None:
-        """Why it is one too many, if it is: TooManyRequests for its address's, TooBusy for all."""
+    def opened(
+        self, connection: Connection, address: str, instead_of: Connection | None = None
+    ) -> RegistryError | None:
+        """Why it is one too many, if it is: TooManyRequests for its address's, TooBusy for all.
+
+        `instead_of`: the same client's, which ends by this.
+        """
+        if instead_of is not None:
+            self.closed(instead_of)
         place = None if address in self._proxies else counted_as(address)
         refusal: RegistryError | None = None
         if len(self._open) >= self._most:

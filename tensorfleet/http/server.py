@@ -16,7 +16,9 @@ from starlette.types import ASGIApp
 
 from tensorfleet.http.addresses import ClientAddress, TrustedProxies
 from tensorfleet.http.bounded_protocol import BoundedProtocol
-from tensorfleet.http.connections import MOST_REFUSED, Connections
+from tensorfleet.http.connections import MOST_REFUSED, Connection, Connections
+from tensorfleet.http.listening import listening_sockets
+from tensorfleet.http.tls_listener import TlsListener
 from tensorfleet.process import Lifeline
 from tensorfleet.settings import Settings
 
@@ -31,6 +33,10 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_signal: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_signal = on_signal
+
+    def speak(self, connections: Connections, place: Connection) -> BoundedProtocol:
+        """What talks to a client that was not taken by uvicorn itself."""
+        return BoundedProtocol(connections, place, config=self.config, server_state=self.server_state, app_state={})
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -51,7 +57,7 @@ async def serve(
     on_ending: Callable[[], None] = lambda: None,
     hand_over: Callable[[], Awaitable[None]] = _nothing,
 ) -> None:
-    """Serve HTTP until a signal or the first unexpected error, which is raised.
+    """Serve HTTP until a signal or the first unexpected error, which is raised. SettingsInvalid if the port is taken.
 
     On a signal everything is served until `hand_over` returns; a second signal does not wait for it. From `on_ending`
     on nobody new is served, and requests under way still run.
@@ -60,12 +66,15 @@ async def serve(
     def end() -> None:
         on_ending()
         server.should_exit = True
+        if greeting is not None:
+            greeting.cancel()
 
     async def end_when_handed_over() -> None:
         await hand_over()
         end()
 
     ending: asyncio.Task[None] | None = None
+    greeting: asyncio.Task[None] | None = None
 
     def on_signal() -> None:
         nonlocal ending
@@ -78,8 +87,13 @@ async def serve(
     most = room_for(settings.max_connections)
     connections = Connections(most, settings.max_connections_per_address, proxies)
     lifeline.spawn(connections.run())
-    server = _Server(_uvicorn_config(ClientAddress(app, proxies), settings, connections), on_signal)
-    serving = asyncio.create_task(server.serve())
+    config = _uvicorn_config(ClientAddress(app, proxies), settings, connections)
+    server = _Server(config, on_signal)
+    sockets = listening_sockets(settings.host, settings.port)
+    if config.ssl is not None:
+        listener = TlsListener(sockets, config.ssl, connections, partial(server.speak, connections))
+        greeting = lifeline.spawn(listener.run())
+    serving = asyncio.create_task(server.serve([] if greeting else sockets))
     failing = asyncio.create_task(lifeline.wait())
     done, _ = await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
     if failing in done:
@@ -91,10 +105,8 @@ async def serve(
 
 
 def _uvicorn_config(app: ASGIApp, settings: Settings, connections: Connections) -> uvicorn.Config:
-    return uvicorn.Config(
+    config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         ssl_certfile=settings.tls_certificate_file,
         ssl_keyfile=settings.tls_key_file,
         log_config=None,
@@ -106,6 +118,8 @@ def _uvicorn_config(app: ASGIApp, settings: Settings, connections: Connections) 
         ws="none",
         proxy_headers=False,  # uvicorn would believe 127.0.0.1, and take what is no address for one
     )
+    config.load()
+    return config
 
 
 def room_for(connections: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tensorfleet.http.metrics import Metrics
 from tensorfleet.http.server import serve
 from tensorfleet.process import Lifeline
 from tensorfleet.settings import Settings
+from tests.certificates import Certificates
 from tests.processes import free_port
 
 SERVERS = {"kafka_bootstrap_servers": "k", "mongodb_url": "m", "minio_endpoint": "s"}
@@ -96,12 +98,18 @@ def routes() -> APIRouter:
 
 
 class Server:
-    def __init__(self, port: int) -> None:
+    """`trusted`: it speaks TLS."""
+
+    def __init__(self, port: int, trusted: ssl.SSLContext | None = None) -> None:
         self.port = port
+        self._trusted = trusted
         self._clients: list[Client] = []
 
-    async def client(self, source: str = "127.0.0.1") -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
+    async def client(self, source: str = "127.0.0.1", *, greets: bool = True) -> Client:
+        """`greets`: it agrees on TLS, if that is what the server speaks."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, local_addr=(source, 0), ssl=self._trusted if greets else None
+        )
         self._clients.append(Client(reader, writer))
         return self._clients[-1]
 
@@ -120,12 +128,16 @@ class Server:
 
 
 @asynccontextmanager
-async def running(**given: Any) -> AsyncIterator[Server]:
-    """With the settings that are `given`."""
+async def running(certificates: Certificates | None = None, **given: Any) -> AsyncIterator[Server]:
+    """With the settings that are `given`; by TLS with `certificates`."""
+    trusted = None
+    if certificates is not None:
+        trusted = certificates.trusted
+        given |= {"tls_certificate_file": certificates.certificate, "tls_key_file": certificates.key}
     lifeline, port = Lifeline(), free_port()
     app = make_app("test", Metrics(), [routes()], cors_origins="", on_unexpected=lifeline.fail)
     serving = asyncio.create_task(serve(app, settings(port=port, **given), lifeline))
-    server = Server(port)
+    server = Server(port, trusted)
     try:
         while True:
             with suppress(ConnectionError):
