@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from benchmarks import (
     auth_cost,
@@ -35,6 +36,9 @@ from benchmarks.table import Row, render
 from devstack.errors import InstallError
 from devstack.stack import NativeStack
 from tensorfleet.interpreter import tune_interpreter
+
+CACHE_GB: Final = 4.0
+"""Of MongoDB. What a million models touch again and again fits into it, as it would in a server for so many."""
 
 FIGURES: dict[str, Callable[[NativeStack], Iterator[Row]]] = {
     "idle_memory": idle_memory.measure,
@@ -84,7 +88,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="tensorfleet-bench-") as directory,
         tempfile.TemporaryDirectory(prefix="tensorfleet-bench-", dir=fast) as blobs,
-        NativeStack(Path(directory), minio_directory=Path(blobs) / "data") as stack,
+        NativeStack(Path(directory), minio_directory=Path(blobs) / "data", mongodb_cache_gb=CACHE_GB) as stack,
     ):
         try:
             for name in names:

@@ -14,10 +14,14 @@ NOT_YET_INITIALIZED = 94
 # Where and on which data it runs apart. No 15 s of grace for secondaries that do not exist.
 SETTINGS = (
     *("--replSet", REPLICA_SET),
-    *("--wiredTigerCacheSizeGB", "1"),
     *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
     *("--setParameter", "diagnosticDataCollectionEnabled=false"),
 )
+
+
+def cache_of(gigabytes: float = 1.0) -> tuple[str, str]:
+    """How much memory it may keep documents and indexes in; it takes no more than it needs."""
+    return "--wiredTigerCacheSizeGB", str(gigabytes)
 
 
 class MongodbServer:
@@ -25,7 +29,8 @@ class MongodbServer:
 
     name = "mongodb"
 
-    def __init__(self, directory: Path, mongod: Path, port: int) -> None:
+    def __init__(self, directory: Path, mongod: Path, port: int, cache_gb: float = 1.0) -> None:
+        self._cache = cache_of(cache_gb)
         self._data = directory / "data"
         self._mongod = mongod
         self._port = port
@@ -41,7 +46,7 @@ class MongodbServer:
     def command(self) -> Sequence[str]:
         """No socket file in /tmp."""
         places = ["--dbpath", str(self._data), "--bind_ip", HOST, "--port", str(self._port), "--nounixsocket"]
-        return [str(self._mongod), *SETTINGS, *places]
+        return [str(self._mongod), *SETTINGS, *self._cache, *places]
 
     def environment(self) -> Mapping[str, str]:
         """Nothing."""

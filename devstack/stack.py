@@ -37,12 +37,14 @@ class NativeStack:
         minio_directory: Path | None = None,
         lifetime: Lifetime = Lifetime.KILLED_WITH_PARENT,
         brief: bool = False,
+        mongodb_cache_gb: float = 1.0,
     ) -> None:
         self.directory = directory.absolute()
         self.ports = ports or Ports.pick_free()
         self._minio_data = (minio_directory or self.directory / "minio" / "data").absolute()
         self._lifetime = lifetime
         self._brief = brief
+        self._mongodb_cache_gb = mongodb_cache_gb
 
     @property
     def kafka_bootstrap(self) -> str:
@@ -83,7 +85,9 @@ class NativeStack:
                 self.ports.kafka_controller,
                 brief=self._brief,
             ),
-            "mongodb": MongodbServer(self.directory / "mongodb", installed.mongod, self.ports.mongodb),
+            "mongodb": MongodbServer(
+                self.directory / "mongodb", installed.mongod, self.ports.mongodb, self._mongodb_cache_gb
+            ),
             "minio": MinioServer(self.directory / "minio", self._minio_data, installed.minio, minio_ports, keys),
         }
         return {name: ServerProcess(server, self.directory, self._lifetime) for name, server in servers.items()}

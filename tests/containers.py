@@ -60,7 +60,7 @@ def kafka(port: int) -> Definition:
 
 def mongodb(port: int) -> Definition:
     """Waiting for it initiates the replica set, with the one address that is right on both sides."""
-    command = ("mongod", *mongodb_server.SETTINGS, "--bind_ip_all", "--port", str(port))
+    command = ("mongod", *mongodb_server.SETTINGS, *mongodb_server.cache_of(), "--bind_ip_all", "--port", str(port))
     return Definition("mongodb", MONGODB_IMAGE, command, {}, port, port, lambda: mongodb_server.is_primary(port))
 
 

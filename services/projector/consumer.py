@@ -24,7 +24,7 @@ from tensorfleet.mongo.projection_store import ProjectionStore
 from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.projection.batch import Projected
 from tensorfleet.projection.log_projection import DeadLetter
-from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
+from tensorfleet.projection.pipeline import Pipeline
 
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.2
@@ -117,7 +117,7 @@ class Projector:
             first = poll(self._consumer, 0 if self._pipeline.busy else _POLL_SECONDS)
             if first is None:
                 return None
-            found = [from_message(one) for one in (first, *drain(self._consumer, MOST_IN_BATCH - 1))]
+            found = [from_message(one) for one in (first, *drain(self._consumer, self._pipeline.most - 1))]
         except LogUnavailable as error:
             raise _ClientGaveUp(error.detail) from error
         return [one for one in found if isinstance(one, Record) and (one.topic, one.partition) in self._assigned]

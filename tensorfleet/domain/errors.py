@@ -410,6 +410,10 @@ class CommitInterrupted(ReadModelsUnavailable):
     """Another writer took over and ended the transactions of this one; whether the last was committed is not known."""
 
 
+class BatchTooLarge(ReadModelsUnavailable):
+    """MongoDB takes back again and again what was to be written at once: all of it may not fit into its memory."""
+
+
 class BlobsUnavailable(DependencyUnavailable):
     code = "blobs-unavailable"
 

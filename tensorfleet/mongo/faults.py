@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 
 from tensorfleet.domain.errors import CommitInterrupted, ReadModelsUnavailable
 
 _SNAPSHOT_GONE: Final = frozenset({239, 246})
 _INTERRUPTED: Final = 11601
 """By `killSessions`, for nobody else may interrupt us. A commit that it meets may have been done already."""
+_TOO_LARGE_FOR_CACHE: Final = 388
 
 
 def translated_error(error: PyMongoError) -> Exception:
@@ -24,6 +25,13 @@ def translated_error(error: PyMongoError) -> Exception:
     if isinstance(error, OperationFailure) and error.code == _INTERRUPTED:
         return CommitInterrupted("Another writer of the read models ended this transaction.")
     return error
+
+
+def outgrew_the_cache(error: PyMongoError) -> bool:
+    """Whether a transaction has changed more than MongoDB can keep of one."""
+    if isinstance(error, BulkWriteError):
+        return any(one["code"] == _TOO_LARGE_FOR_CACHE for one in error.details["writeErrors"])
+    return isinstance(error, OperationFailure) and error.code == _TOO_LARGE_FOR_CACHE
 
 
 @contextmanager

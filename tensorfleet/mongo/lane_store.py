@@ -59,7 +59,7 @@ class LaneStore(FillingStore):
 
     def commit(self, writes: Writes) -> None:
         """CheckpointTaken once the generation has another holder."""
-        records = sum(after.next_offset - before.next_offset for before, after in writes.checkpoints)
+        records = writes.records
         with translating():
             if not self._db[HAND_OVER].update_one(self._fence, {"$inc": {"records": Int64(records)}}).matched_count:
                 raise CheckpointTaken(f"Another process fills {self.database} now.")

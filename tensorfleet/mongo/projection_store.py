@@ -13,10 +13,10 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from tensorfleet.domain.errors import CheckpointTaken
+from tensorfleet.domain.errors import BatchTooLarge, CheckpointTaken
 from tensorfleet.mongo.counters import write_counts, write_totals
 from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, grow, mark_deleted
-from tensorfleet.mongo.faults import translated_error
+from tensorfleet.mongo.faults import outgrew_the_cache, translated_error
 from tensorfleet.mongo.measurements import METRIC_CHUNKS, METRIC_SERIES, write_measured
 from tensorfleet.mongo.read_models import ensure_indexes
 from tensorfleet.mongo.replay_requests import ReplayRequests
@@ -44,6 +44,9 @@ COLLECTIONS: Final = {
     "download_times",
 }
 _EXISTS: Final = 48
+SMALL_BATCH: Final = 100
+"""Records whose changes fit into any cache."""
+_MOST_ATTEMPTS: Final = 2
 HAND_OVER: Final = "hand_over"
 """The collection, with one document of the same `_id`, by which a generation goes from who fills it to projectors."""
 
@@ -162,10 +165,26 @@ class ProjectionStore:
             raise translated_error(error) from error
 
     def commit(self, writes: Writes) -> None:
-        """Write it all, or nothing. CheckpointTaken if a checkpoint is not what this projector left."""
+        """Write it all, or nothing. CheckpointTaken if a checkpoint is not what this projector left.
+
+        BatchTooLarge if MongoDB says that it is, or takes back one of more than SMALL_BATCH records twice: so it does,
+        again and again, with what outgrows its cache. A smaller one has met another writer, and is made until it is
+        done.
+        """
+        attempts = 0
+
+        def write(session: ClientSession) -> None:
+            nonlocal attempts
+            attempts += 1
+            if attempts > _MOST_ATTEMPTS and writes.records > SMALL_BATCH:
+                raise _too_large(writes)
+            self._write(session, writes)
+
         try:
-            self._session.with_transaction(lambda one: self._write(one, writes), read_concern=ReadConcern("snapshot"))
+            self._session.with_transaction(write, read_concern=ReadConcern("snapshot"))
         except PyMongoError as error:
+            if outgrew_the_cache(error):
+                raise _too_large(writes) from error
             raise translated_error(error) from error
 
     def _write(self, session: ClientSession, writes: Writes) -> None:
@@ -223,6 +242,10 @@ class ProjectionStore:
         if self._db.checkpoints.bulk_write(moves, ordered=False, session=session).matched_count != len(moves):
             expected = ", ".join(f"{before.id} at {before.next_offset}" for before, _ in checkpoints)
             raise CheckpointTaken(f"Of the checkpoints {expected}, one has moved: another projector is at work.")
+
+
+def _too_large(writes: Writes) -> BatchTooLarge:
+    return BatchTooLarge(f"MongoDB took back a transaction of {writes.records} records.")
 
 
 def _present(collection: Collection[Document], ids: Iterable[str]) -> set[str]:

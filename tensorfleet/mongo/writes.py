@@ -88,6 +88,11 @@ class Writes:
     checkpoints: list[tuple[Checkpoint, Checkpoint]] = field(default_factory=list)
 
     @property
+    def records(self) -> int:
+        """How many the checkpoints move on by."""
+        return sum(after.next_offset - before.next_offset for before, after in self.checkpoints)
+
+    @property
     def inserts(self) -> dict[str, list[Document]]:
         """By collection, documents that nothing will change."""
         return {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
+from tensorfleet.domain.errors import BatchTooLarge
 from tensorfleet.events.codec import Codec
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import ProjectionStore
@@ -14,7 +15,9 @@ from tensorfleet.projection.batch import BatchProjection, Projected
 from tensorfleet.projection.log_projection import DeadLetter
 
 MOST_IN_BATCH: Final = 5_000
-"""So many records wait only in a replay. Three times as many registrations outgrow a cache of 1 GB in a transaction."""
+"""So many records wait only in a replay. What they change can outgrow MongoDB's cache: see `Pipeline.most`."""
+_GROWTH: Final = 16
+"""By which part the next batch may be larger than one that fitted; to find one that does not takes time."""
 
 
 class Pipeline:
@@ -25,6 +28,9 @@ class Pipeline:
 
     Where `project` or `finish` raises, nothing is being committed any more, and whether the last batch was is not
     known: load the checkpoints again, and read on from there.
+
+    `most`: how many records the next batch should have at most. After one was BatchTooLarge half as many as that, and
+    more again with each that is not.
     """
 
     def __init__(
@@ -39,6 +45,7 @@ class Pipeline:
         self.store = store
         self.bury = bury
         self.checkpoints: dict[str, Checkpoint] = {}
+        self.most = MOST_IN_BATCH
         self._codec = codec
         self._log_topic = log_topic
         self._on_commit = on_commit
@@ -68,7 +75,14 @@ class Pipeline:
         if self._committing is None:
             return
         (commit, projected), self._committing = self._committing, None
-        commit.result()
+        records = projected.writes.records
+        try:
+            commit.result()
+        except BatchTooLarge:
+            self.most = max(1, records // 2)
+            raise
+        if 2 * records > self.most:
+            self.most = min(MOST_IN_BATCH, self.most + 1 + self.most // _GROWTH)
         self._on_commit(projected)
 
     def abandon(self) -> None:

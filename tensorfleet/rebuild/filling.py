@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from tensorfleet.domain.errors import CheckpointTaken, CommitInterrupted, LogUnavailable
+from tensorfleet.domain.errors import BatchTooLarge, CheckpointTaken, CommitInterrupted, LogUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.mongo.filling_store import FillingStore
 from tensorfleet.mongo.writes import Checkpoint
 from tensorfleet.projection.batch import Projected
 from tensorfleet.projection.log_projection import DeadLetter
-from tensorfleet.projection.pipeline import MOST_IN_BATCH, Pipeline
+from tensorfleet.projection.pipeline import Pipeline
 from tensorfleet.rebuild.log_source import LogSource, require_made_from
 
+_LOG = logging.getLogger(__name__)
 _SILENCE_SECONDS: Final = 30.0
 _ASK_SECONDS: Final = 0.25
 _GATHER_SECONDS: Final = 0.25
@@ -63,11 +65,21 @@ class Filling:
 
     def fill_to(self, targets: Mapping[str, Checkpoint]) -> None:
         """Contain everything up to `targets`, by id, and nothing beyond."""
+        while True:
+            try:
+                self._fill_to(targets)
+                return
+            except BatchTooLarge as error:
+                _LOG.warning("%s From there in smaller batches.", error.detail)
+                self._pipeline.abandon()
+                self.resume()
+
+    def _fill_to(self, targets: Mapping[str, Checkpoint]) -> None:
         self._start(key for key, one in targets.items() if one.next_offset > self._at(key))
         ends = {self.source.place(one): one.next_offset for one in targets.values()}
         heard = time.monotonic()
         while behind := self.behind(targets):
-            burst = self._reader.burst(min(MOST_IN_BATCH, behind), _ASK_SECONDS, _GATHER_SECONDS)
+            burst = self._reader.burst(min(self._pipeline.most, behind), _ASK_SECONDS, _GATHER_SECONDS)
             records = [one for one in burst if one.offset < ends[one.topic, one.partition]]
             if records:
                 heard = time.monotonic()
@@ -89,12 +101,12 @@ class Filling:
         left, asked, until = set(self.beginnings), 0.0, time.monotonic() + seconds
         self._start(left)
         while left and time.monotonic() < until:
-            overtaken: CheckpointTaken | CommitInterrupted | None = None
+            overtaken: CheckpointTaken | CommitInterrupted | BatchTooLarge | None = None
             try:
                 self._follow_once()
                 if time.monotonic() < asked + _ASK_SECONDS:
                     continue
-            except (CheckpointTaken, CommitInterrupted) as error:
+            except (CheckpointTaken, CommitInterrupted, BatchTooLarge) as error:
                 overtaken = error
             asked, before, left = time.monotonic(), left, left - self.store.taken()
             if left != before:
@@ -112,7 +124,7 @@ class Filling:
         self._reader.close()
 
     def _follow_once(self) -> None:
-        records = self._reader.burst(MOST_IN_BATCH, 0 if self._pipeline.busy else _ASK_SECONDS / 5)
+        records = self._reader.burst(self._pipeline.most, 0 if self._pipeline.busy else _ASK_SECONDS / 5)
         if records:
             self._pipeline.project(records)
         else:
@@ -138,9 +150,8 @@ class Filling:
         self.dead_letters += len(letters)
 
     def _committed(self, projected: Projected) -> None:
-        number = sum(after.next_offset - before.next_offset for before, after in projected.writes.checkpoints)
-        self.records += number
-        self._on_commit(number)
+        self.records += projected.writes.records
+        self._on_commit(projected.writes.records)
 
 
 @contextmanager

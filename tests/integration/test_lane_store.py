@@ -11,7 +11,6 @@ from devstack.stack import NativeStack
 from tensorfleet.domain.errors import CheckpointTaken
 from tensorfleet.mongo import lane_store
 from tensorfleet.mongo.generation_stores import GenerationStores, open_generations
-from tensorfleet.rebuild import filling as module
 from tensorfleet.rebuild.filling import Filling, filling
 from tensorfleet.rebuild.log_source import LogSource
 from tests.builders import CODEC
@@ -58,7 +57,7 @@ def test_how_much_a_lane_holds_can_not_be_seen_in_what_it_writes(
     world: RegistryWorld, stores: GenerationStores, monkeypatch: pytest.MonkeyPatch, most_documents: int
 ) -> None:
     monkeypatch.setattr(lane_store, "_MOST_DOCUMENTS", most_documents)
-    monkeypatch.setattr(module, "MOST_IN_BATCH", 10)
+    monkeypatch.setattr("tensorfleet.projection.pipeline.MOST_IN_BATCH", 10)
     targets = stores.checkpoints(world.home)
     with lane(world, stores) as (store, one):
         one.fill_to(targets)
@@ -71,7 +70,7 @@ def test_how_much_a_lane_holds_can_not_be_seen_in_what_it_writes(
 def test_a_lane_writes_nothing_once_the_generation_has_been_given_up(
     world: RegistryWorld, stores: GenerationStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_IN_BATCH", 10)
+    monkeypatch.setattr("tensorfleet.projection.pipeline.MOST_IN_BATCH", 10)
     with lane(world, stores) as (store, one):
         store.give_up()
         empty = world.content(store.database)
