@@ -8,7 +8,7 @@ from typing import Final
 
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 
-from tensorfleet.domain.errors import CommitInterrupted, ReadModelsUnavailable
+from tensorfleet.domain.errors import BatchTooLarge, CommitInterrupted, ReadModelsUnavailable
 
 _SNAPSHOT_GONE: Final = frozenset({239, 246})
 _INTERRUPTED: Final = 11601
@@ -24,11 +24,12 @@ def translated_error(error: PyMongoError) -> Exception:
         return ReadModelsUnavailable("MongoDB no longer has the snapshot: reading all of it took too long.")
     if isinstance(error, OperationFailure) and error.code == _INTERRUPTED:
         return CommitInterrupted("Another writer of the read models ended this transaction.")
+    if _outgrew_the_cache(error):
+        return BatchTooLarge("MongoDB has no room in its cache for a transaction.")
     return error
 
 
-def outgrew_the_cache(error: PyMongoError) -> bool:
-    """Whether a transaction has changed more than MongoDB can keep of one."""
+def _outgrew_the_cache(error: PyMongoError) -> bool:
     if isinstance(error, BulkWriteError):
         return any(one["code"] == _TOO_LARGE_FOR_CACHE for one in error.details["writeErrors"])
     return isinstance(error, OperationFailure) and error.code == _TOO_LARGE_FOR_CACHE

@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 from tensorfleet.domain.errors import BatchTooLarge, CheckpointTaken
 from tensorfleet.mongo.counters import write_counts, write_totals
 from tensorfleet.mongo.download_windows import DOWNLOAD_WINDOWS, grow, mark_deleted
-from tensorfleet.mongo.faults import outgrew_the_cache, translated_error
+from tensorfleet.mongo.faults import translated_error
 from tensorfleet.mongo.measurements import METRIC_CHUNKS, METRIC_SERIES, write_measured
 from tensorfleet.mongo.read_models import ensure_indexes
 from tensorfleet.mongo.replay_requests import ReplayRequests
@@ -177,14 +177,12 @@ class ProjectionStore:
             nonlocal attempts
             attempts += 1
             if attempts > _MOST_ATTEMPTS and writes.records > SMALL_BATCH:
-                raise _too_large(writes)
+                raise BatchTooLarge(f"MongoDB took back a transaction of {writes.records} records.")
             self._write(session, writes)
 
         try:
             self._session.with_transaction(write, read_concern=ReadConcern("snapshot"))
         except PyMongoError as error:
-            if outgrew_the_cache(error):
-                raise _too_large(writes) from error
             raise translated_error(error) from error
 
     def _write(self, session: ClientSession, writes: Writes) -> None:
@@ -242,10 +240,6 @@ class ProjectionStore:
         if self._db.checkpoints.bulk_write(moves, ordered=False, session=session).matched_count != len(moves):
             expected = ", ".join(f"{before.id} at {before.next_offset}" for before, _ in checkpoints)
             raise CheckpointTaken(f"Of the checkpoints {expected}, one has moved: another projector is at work.")
-
-
-def _too_large(writes: Writes) -> BatchTooLarge:
-    return BatchTooLarge(f"MongoDB took back a transaction of {writes.records} records.")
 
 
 def _present(collection: Collection[Document], ids: Iterable[str]) -> set[str]:
