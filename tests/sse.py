@@ -27,7 +27,7 @@ class EventClient:
     def __init__(self, port: int, query: str = "", last_event_id: str | None = None) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
         last = f"Last-Event-ID: {last_event_id}\r\n" if last_event_id is not None else ""
-        head = f"GET /api/v1/events/stream{query} HTTP/1.1\r\nHost: test\r\n{last}\r\n"
+        head = f"GET /api/v1/events/stream{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n{last}\r\n"
         self._socket.sendall(head.encode())
         self._file = self._socket.makefile("rb")
         self.status = int(self._file.readline().split()[1])

@@ -75,6 +75,7 @@ async def main(settings: Settings) -> None:
             metrics,
             routers,
             cors_origins=settings.cors_origins,
+            hosts=settings.own_hosts,
             on_unexpected=lifeline.fail,
             guard=access.guard,
             limits=access.limits,

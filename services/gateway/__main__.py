@@ -97,6 +97,7 @@ async def main(settings: QuerySettings) -> None:
             metrics,
             routers,
             cors_origins=settings.cors_origins,
+            hosts=settings.own_hosts,
             on_unexpected=lifeline.fail,
             guard=access.guard,
             limits=access.limits,

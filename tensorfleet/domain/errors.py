@@ -30,7 +30,8 @@ RegistryError
 │   └── KeyNotFound
 ├── Unauthenticated           no key, or none that counts
 ├── Forbidden                 the key may not do this
-│   └── ForeignPage           a web page of another site asks, and nobody has to show a key
+│   ├── ForeignPage           a web page of another site asks, and nobody has to show a key
+│   └── ForeignHost           likewise, for a name that is not the registry's
 ├── TooManyRequests           of one key or address; `retry_after_seconds` says how long it takes
 ├── Malformed                 what was sent can't be read at all
 │   └── UnsupportedMediaType
@@ -323,6 +324,10 @@ class Forbidden(RegistryError):
 
 class ForeignPage(Forbidden):
     code = "foreign-page"
+
+
+class ForeignHost(Forbidden):
+    code = "foreign-host"
 
 
 class TooManyRequests(RegistryError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -31,12 +31,14 @@ def make_app(
     routers: Sequence[APIRouter],
     *,
     cors_origins: str,
+    hosts: Collection[str] | None = None,
     on_unexpected: Callable[[BaseException], None],
     guard: Guard | None = None,
     limits: RateLimits | None = None,
     innermost: Innermost | None = None,
 ) -> FastAPI:
-    """`cors_origins`: separated by commas, none allows none. `on_unexpected` is given every error that is no answer.
+    """`cors_origins`: separated by commas, none allows none. `hosts`: the names by which the app may be asked without a
+    guard, beside localhost and addresses; None: by any. `on_unexpected` is given every error that is no answer.
 
     `guard` None: everyone may do everything; `limits` None: as often as they like. LookupError for a route that is not
     in the table of routes. `innermost` may put something around what a route calls; it stands within the guard, and is
@@ -58,7 +60,7 @@ def make_app(
     protect(app, guard, limits)
     origins = [one.strip() for one in cors_origins.split(",") if one.strip()]
     if guard is None:
-        keep_to_own_pages(app, origins)
+        keep_to_own_pages(app, origins, hosts)
     complete_document(app, guarded=guard is not None, limited=limits is not None)
     app.add_middleware(Finishing)
     app.add_middleware(RequestMetrics, metrics=metrics)

@@ -24,6 +24,7 @@ MEANINGS: Final = {
     "invalid-key": "Show a key that counts, as X-API-Key or as Authorization: Bearer. None, or this one, does not.",
     "forbidden": "The key is valid and may not do this: a role is missing, or the key is limited to some models.",
     "foreign-page": "A web page of another site sent this. CORS_ORIGINS names the sites whose pages may change things.",
+    "foreign-host": "The registry was asked under a name that is not its own. ALLOWED_HOSTS names those that are.",
     "key-not-found": "No key of this id was ever issued.",
     "not-found": "What the path names does not exist.",
     "model-not-found": "No model has this id, or it was deleted.",

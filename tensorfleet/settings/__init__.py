@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 
 from tensorfleet.domain.errors import SettingsInvalid
-from tensorfleet.settings.access import AccessSettings, refuse_weak
+from tensorfleet.settings.access import AccessSettings, is_loopback, refuse_weak
 from tensorfleet.settings.environment import EnvironmentSettings
 from tensorfleet.settings.limits import LimitSettings
 from tensorfleet.settings.presign import PresignSettings
@@ -111,6 +111,7 @@ class Settings(
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
     cors_origins: str = ""
+    allowed_hosts: str = ""
     advertised_url: str = ""
 
     @model_validator(mode="after")
@@ -125,6 +126,15 @@ class Settings(
         if self.enable_auth:
             return ()
         return (f"authentication is off (ENABLE_AUTH): whoever reaches {self.host}:{self.port} may do everything",)
+
+    @property
+    def own_hosts(self) -> frozenset[str] | None:
+        """The names by which the registry may be asked, beside localhost and addresses; None: by any.
+
+        Any with authentication on, and on a network, unless ALLOWED_HOSTS names them.
+        """
+        named = frozenset(one.strip().lower() for one in self.allowed_hosts.split(",") if one.strip())
+        return None if self.enable_auth or not (named or is_loopback(self.host)) else named
 
     @property
     def own_name(self) -> str:

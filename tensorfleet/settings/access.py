@@ -45,7 +45,7 @@ class AccessSettings(EnvironmentSettings):
     @field_validator("oidc_jwks")
     @classmethod
     def _keys_that_nobody_on_the_way_makes(cls, value: str) -> str:
-        if value.startswith("http://") and not _is_loopback(urlsplit(value).hostname or ""):
+        if value.startswith("http://") and not is_loopback(urlsplit(value).hostname or ""):
             raise ValueError("is a http:// address of another machine: whoever is on the way could make tokens")
         return value
 
@@ -57,7 +57,7 @@ class AccessSettings(EnvironmentSettings):
         return value
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

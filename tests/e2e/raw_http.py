@@ -19,7 +19,7 @@ def sent(port: int, request: str, headers: tuple[str, ...], body: bytes | None) 
     given = "\r\n".join((f"{request} HTTP/1.1", *headers))
     lines = [given]
     if "\r\nHost:" not in given:
-        lines.append("Host: registry")
+        lines.append("Host: 127.0.0.1")
     if body is not None and "\r\nContent-Length:" not in given and "\r\nTransfer-Encoding:" not in given:
         lines.append(f"Content-Length: {len(body)}")
     head = "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")

@@ -60,7 +60,7 @@ def requests(model_id: str, content: bytes) -> list[bytes]:
     boundary = b"cut-here"
     frame = b'--%s\r\nContent-Disposition: form-data; name="file"; filename="m.bin"\r\n\r\n' % boundary
     multipart = frame + content + b"\r\n--%s--\r\n" % boundary
-    line = f"POST /api/v1/models/{model_id}/upload HTTP/1.1\r\nHost: x\r\n".encode()
+    line = f"POST /api/v1/models/{model_id}/upload HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode()
     plain = line + b"Content-Type: application/octet-stream\r\n"
     checksum = b"X-File-Checksum: sha256:%s\r\n" % hashlib.sha256(content).hexdigest().encode()
     return [
