@@ -13,6 +13,14 @@ from devstack.ports import HOST
 _ANSWER_SECONDS = 30.0
 
 
+class Refused(RuntimeError):
+    """`code` is that of the problem."""
+
+    def __init__(self, path: str, status: str, content: bytes) -> None:
+        super().__init__(f"{path}: {status} {content[:500]!r}")
+        self.code: str = orjson.loads(content)["code"]
+
+
 class Connection:
     """One connection, one request at a time. Only for answers that have a Content-Length.
 
@@ -49,7 +57,7 @@ class Connection:
             length = answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
             content = await self._reader.readexactly(int(length))
         if answer[9:12] not in (b"200", b"201"):
-            raise RuntimeError(f"{path}: {answer[:12]!r} {content[:500]!r}")
+            raise Refused(path, answer[9:12].decode(), content)
         found: dict[str, Any] = orjson.loads(content)
         return found
 
