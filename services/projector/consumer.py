@@ -11,7 +11,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from services.projector.replays import Replays
-from tensorfleet.domain.errors import LogLost, LogUnavailable, ReadModelsUnavailable
+from tensorfleet.domain.errors import BatchTooLarge, LogLost, LogUnavailable, ReadModelsUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.metrics import Metrics
@@ -160,6 +160,8 @@ class Projector:
     def _project(self, records: list[Record]) -> None:
         try:
             self._pipeline.project(records)
+        except BatchTooLarge as error:
+            self._read_again(error.detail)
         except (ReadModelsUnavailable, LogUnavailable) as error:
             self._start_over(error.detail)
 
@@ -167,6 +169,8 @@ class Projector:
         """Wait for the commit under way; if it failed, start over."""
         try:
             self._pipeline.finish()
+        except BatchTooLarge as error:
+            self._read_again(error.detail)
         except (ReadModelsUnavailable, LogUnavailable) as error:
             self._start_over(error.detail)
 
@@ -179,6 +183,12 @@ class Projector:
         self._parked_changed |= bool(projected.writes.parked)
         for verdict, number in projected.verdicts.items():
             self._metrics.verdicts.labels(verdict).inc(number)
+
+    def _read_again(self, reason: str) -> None:
+        """At once, from the checkpoints; no more than the pipeline takes now."""
+        _LOG.warning("smaller batches: %s", reason)
+        if not self._reload():
+            self._start_over(reason)
 
     def _start_over(self, trouble: str) -> None:
         """Wait until the servers answer, then read again from wherever the checkpoints stand now.

@@ -31,6 +31,8 @@ class Connections:
         self._most_of_address = most_of_address
         self._proxies = proxies
         self._open: dict[Connection, str | None] = {}
+        """Those that were let in, by the address that they count for."""
+        self._refused: set[Connection] = set()
         self._of_address = Counter[str]()
 
     def opened(
@@ -38,10 +40,14 @@ class Connections:
     ) -> RegistryError | None:
         """Why it is one too many, if it is: TooManyRequests for its address's, TooBusy for all.
 
-        `instead_of`: the same client's, which ends by this.
+        `instead_of`: the same client's, whose place this one takes; if that had none, it is looked for anew. Who is
+        refused takes no place of others.
         """
+        if instead_of in self._open:
+            self._open[connection] = self._open.pop(instead_of)
+            return None
         if instead_of is not None:
-            self.closed(instead_of)
+            self._refused.discard(instead_of)
         place = None if address in self._proxies else counted_as(address)
         refusal: RegistryError | None = None
         if len(self._open) >= self._most:
@@ -49,18 +55,21 @@ class Connections:
         elif place is not None and self._of_address[place] >= self._most_of_address:
             detail = f"At most {self._most_of_address} connections of one address at a time."
             refusal = TooManyRequests(detail, _RETRY_SECONDS)
-        counted = None if refusal else place
-        self._open[connection] = counted
-        if counted is not None:
-            self._of_address[counted] += 1
-        return refusal
+        if refusal is not None:
+            self._refused.add(connection)
+            return refusal
+        self._open[connection] = place
+        if place is not None:
+            self._of_address[place] += 1
+        return None
 
     @property
     def overrun(self) -> bool:
-        """So many are open that there is no point in telling more of them."""
-        return len(self._open) > self._most + MOST_REFUSED
+        """So many are being refused that there is no point in telling more of them."""
+        return len(self._refused) > MOST_REFUSED
 
     def closed(self, connection: Connection) -> None:
+        self._refused.discard(connection)
         place = self._open.pop(connection, None)
         if place is not None:
             self._of_address[place] -= 1
@@ -80,5 +89,5 @@ class Connections:
             await asyncio.sleep(LOOK_SECONDS)
             late = not late and now() - before >= 2 * LOOK_SECONDS
             if not late:
-                for one in list(self._open):
+                for one in [*self._open, *self._refused]:
                     one.look(now())

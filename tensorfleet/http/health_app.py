@@ -37,6 +37,7 @@ async def serve_health(
             metrics,
             [health_routes(health, metrics)],
             cors_origins=settings.cors_origins,
+            hosts=settings.own_hosts,
             on_unexpected=lifeline.fail,
             guard=access.guard,
             limits=access.limits,

@@ -40,7 +40,7 @@ def keep_to_own_pages(app: FastAPI, origins: Collection[str], hosts: Collection[
         if (route.methods or set()) - _READING and "*" not in origins:
             route.app = _OwnPages(route.app, frozenset(origins))
         if hosts is not None and not _is_open(route):
-            route.app = _OwnHosts(route.app, frozenset(hosts))
+            route.app = _OwnHosts(route.app, frozenset(hosts) | {"localhost"})
 
 
 def _is_open(route: Route) -> bool:
@@ -68,7 +68,7 @@ class _OwnHosts:
         if name is None:
             return False
         if name["address"] is None:
-            return name["name"] == "localhost" or name["name"] in self._hosts or _is_address(name["name"])
+            return _is_address(name["name"]) or name["name"].removesuffix(".") in self._hosts
         return _is_address(name["address"])
 
 

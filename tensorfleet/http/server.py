@@ -57,7 +57,8 @@ async def serve(
     on_ending: Callable[[], None] = lambda: None,
     hand_over: Callable[[], Awaitable[None]] = _nothing,
 ) -> None:
-    """Serve HTTP until a signal or the first unexpected error, which is raised. SettingsInvalid if the port is taken.
+    """Serve HTTP until a signal or the first unexpected error, which is raised. SettingsInvalid if HOST
+    and PORT are none that this process can listen on.
 
     On a signal everything is served until `hand_over` returns; a second signal does not wait for it. From `on_ending`
     on nobody new is served, and requests under way still run.

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from socket import socket
-from typing import Final
+from typing import Any, Final
 
 from tensorfleet.http.connections import Connection, Connections
 
 _LOG = logging.getLogger(__name__)
 HANDSHAKE_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.05
+_AT_ONCE: Final = 100
 Speak = Callable[[Connection], asyncio.Protocol]
 """Makes what talks to a client that has agreed on TLS, and takes over its place among the connections."""
 
@@ -45,19 +47,19 @@ class TlsListener:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                taken, address = await loop.sock_accept(listening)
+                tasks.create_task(self._greet(*await loop.sock_accept(listening)))
+                for one in _waiting(listening):
+                    tasks.create_task(self._greet(*one))
             except OSError as error:  # the client is gone again, or no descriptor is free
                 _LOG.debug("a connection was not taken: %s", error)
                 await asyncio.sleep(_PAUSE_SECONDS)
-            else:
-                tasks.create_task(self._greet(taken, address[0]))
 
-    async def _greet(self, taken: socket, address: str) -> None:
-        """Who is one too many is greeted too, for without TLS it can't be told; unless far too many are there."""
-        place = _Place()
-        self._connections.opened(place, address)
+    async def _greet(self, taken: socket, came_from: Any) -> None:
+        """Agree on TLS, with a client that is refused too, which can't be told before; not if too many are refused."""
+        place, address = _Place(), came_from[0]
+        refusal = self._connections.opened(place, address)
         try:
-            if self._connections.overrun:
+            if refusal is not None and self._connections.overrun:
                 taken.close()
             else:
                 await self._agree(taken, place)
@@ -70,6 +72,15 @@ class TlsListener:
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: self._speak(place), taken, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_SECONDS
         )
+
+
+def _waiting(listening: socket) -> Iterator[tuple[socket, Any]]:
+    """Connections that need not be waited for: the loop tells of one in each of its rounds."""
+    with suppress(BlockingIOError):
+        for _ in range(_AT_ONCE):
+            taken, came_from = listening.accept()
+            taken.setblocking(False)
+            yield taken, came_from
 
 
 class _Place:

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 from tensorfleet.domain.errors import LogUnavailable
 
 _SECONDS: Final = 2.0
+_NO_ANSWER: Final = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})
 _TIMES_SEEN: Final = 2
 """Between two steps of a client's beginning anew there may be no broker for a moment."""
 
@@ -31,7 +32,10 @@ def noticing(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Complaints:
-    """What a client's broker connections end of. What it raises says that Kafka does not answer; this says why."""
+    """Why a client's connections to brokers end. What it raises tells only that there was no answer in time.
+
+    A client tells when it is polled, and keeps what it has to tell until then.
+    """
 
     def __init__(self) -> None:
         self._last: str | None = None
@@ -41,9 +45,17 @@ class Complaints:
         return {**config, "error_cb": self._hear}
 
     def explained(self, client: AdminClient, error: KafkaException) -> LogUnavailable:
-        """For an error that `client` raised."""
-        client.poll(0)  # only now it tells
-        return LogUnavailable(f"Kafka does not answer: {self._last or error.args[0].str()}")
+        """For an error that `client` raised; with the last complaint, if it is that there was no answer."""
+        client.poll(0)
+        heard, self._last = self._last, None
+        if error.args[0].code() not in _NO_ANSWER:
+            heard = None
+        return LogUnavailable(f"Kafka does not answer: {heard or error.args[0].str()}")
+
+    def forget(self, client: AdminClient) -> None:
+        """What `client` has to complain of: it was answered meanwhile."""
+        client.poll(0)
+        self._last = None
 
     def _hear(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
@@ -69,6 +81,7 @@ class Admin:
         except (KafkaException, TimeoutError):
             self._client = AdminClient(self._config)
             raise
+        self._complaints.forget(self._client)
 
     @contextmanager
     def answered(self, seconds: float) -> Iterator[AdminClient]:

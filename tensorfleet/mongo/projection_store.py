@@ -44,9 +44,11 @@ COLLECTIONS: Final = {
     "download_times",
 }
 _EXISTS: Final = 48
+_WRITE_CONFLICT: Final = 112
 SMALL_BATCH: Final = 100
-"""Records whose changes fit into any cache."""
-_MOST_ATTEMPTS: Final = 2
+"""Records whose changes hardly ever outgrow a cache."""
+_ATTEMPTS: Final = 2
+_ATTEMPTS_OF_SMALL: Final = 20
 HAND_OVER: Final = "hand_over"
 """The collection, with one document of the same `_id`, by which a generation goes from who fills it to projectors."""
 
@@ -167,18 +169,20 @@ class ProjectionStore:
     def commit(self, writes: Writes) -> None:
         """Write it all, or nothing. CheckpointTaken if a checkpoint is not what this projector left.
 
-        BatchTooLarge if MongoDB says that it is, or takes back one of more than SMALL_BATCH records twice: so it does,
-        again and again, with what outgrows its cache. A smaller one has met another writer, and is made until it is
-        done.
+        BatchTooLarge if MongoDB says that it is, or takes it back as if it had met another writer, and again: so it
+        does with what outgrows its cache. A small one may really have met others, and has more attempts.
         """
-        attempts = 0
+        left = _ATTEMPTS if writes.records > SMALL_BATCH else _ATTEMPTS_OF_SMALL
 
         def write(session: ClientSession) -> None:
-            nonlocal attempts
-            attempts += 1
-            if attempts > _MOST_ATTEMPTS and writes.records > SMALL_BATCH:
-                raise BatchTooLarge(f"MongoDB took back a transaction of {writes.records} records.")
-            self._write(session, writes)
+            nonlocal left
+            try:
+                self._write(session, writes)
+            except OperationFailure as error:
+                left -= error.code == _WRITE_CONFLICT
+                if left <= 0:
+                    raise BatchTooLarge(f"MongoDB took back a transaction of {writes.records} records.") from error
+                raise
 
         try:
             self._session.with_transaction(write, read_concern=ReadConcern("snapshot"))

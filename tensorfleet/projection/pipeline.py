@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
-from tensorfleet.domain.errors import BatchTooLarge
+from tensorfleet.domain.errors import BatchTooLarge, ReadModelsUnavailable
 from tensorfleet.events.codec import Codec
 from tensorfleet.kafka.records import Record
 from tensorfleet.mongo.projection_store import ProjectionStore
@@ -16,7 +16,7 @@ from tensorfleet.projection.log_projection import DeadLetter
 
 MOST_IN_BATCH: Final = 5_000
 """So many records wait only in a replay. What they change can outgrow MongoDB's cache: see `Pipeline.most`."""
-_GROWTH: Final = 16
+_GROWTH: Final = 32
 """By which part the next batch may be larger than one that fitted; to find one that does not takes time."""
 
 
@@ -57,7 +57,10 @@ class Pipeline:
         return self._committing is not None
 
     def project(self, records: Sequence[Record]) -> None:
-        """ReadModelsUnavailable, LogUnavailable, CheckpointTaken or LogLost, of this batch or of the one before."""
+        """ReadModelsUnavailable, LogUnavailable, CheckpointTaken or LogLost, of this batch or of the one before.
+
+        BatchTooLarge: the same again, read from the checkpoints on, but `most` records of it.
+        """
         unfinished = self._committing[1].writes if self._committing else None
         batch = BatchProjection(self.store, self._codec, self._log_topic, self.checkpoints, unfinished)
         try:
@@ -78,8 +81,10 @@ class Pipeline:
         records = projected.writes.records
         try:
             commit.result()
-        except BatchTooLarge:
-            self.most = max(1, records // 2)
+        except BatchTooLarge as error:
+            if records == 1:
+                raise ReadModelsUnavailable(f"{error.detail} There is no smaller one.") from error
+            self.most = records // 2
             raise
         if 2 * records > self.most:
             self.most = min(MOST_IN_BATCH, self.most + 1 + self.most // _GROWTH)

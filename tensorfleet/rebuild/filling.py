@@ -46,7 +46,7 @@ class Filling:
         self.beginnings = beginnings
         self._on_commit = on_commit
         self._reader = source.reader()
-        self._pipeline = Pipeline(store, codec, source.topics.log, self._count_letters, self._committed)
+        self._pipeline = Pipeline(store, codec, source.topics.log, _no_letters, self._committed)
 
     def begin(self) -> None:
         """Fence off whoever wrote the generation before, and start at its checkpoints. Indexes can wait."""
@@ -67,14 +67,15 @@ class Filling:
         """Contain everything up to `targets`, by id, and nothing beyond."""
         while True:
             try:
-                self._fill_to(targets)
+                self.fill_straight_to(targets)
                 return
             except BatchTooLarge as error:
-                _LOG.warning("%s From there in smaller batches.", error.detail)
+                _LOG.warning("smaller batches: %s", error.detail)
                 self._pipeline.abandon()
                 self.resume()
 
-    def _fill_to(self, targets: Mapping[str, Checkpoint]) -> None:
+    def fill_straight_to(self, targets: Mapping[str, Checkpoint]) -> None:
+        """As `fill_to`, in batches of one size: for a store that can't begin again at its checkpoints."""
         self._start(key for key, one in targets.items() if one.next_offset > self._at(key))
         ends = {self.source.place(one): one.next_offset for one in targets.values()}
         heard = time.monotonic()
@@ -146,12 +147,14 @@ class Filling:
     def _at(self, key: str) -> int:
         return self._pipeline.checkpoints[key].next_offset
 
-    def _count_letters(self, letters: list[DeadLetter]) -> None:
-        self.dead_letters += len(letters)
-
     def _committed(self, projected: Projected) -> None:
         self.records += projected.writes.records
+        self.dead_letters += len(projected.dead_letters)
         self._on_commit(projected.writes.records)
+
+
+def _no_letters(_: list[DeadLetter]) -> None:
+    """They are in their topic already."""
 
 
 @contextmanager

@@ -97,7 +97,7 @@ def fill_lane(lane: Lane) -> Filled:
         store = stores.lane_store(lane.database, lane.holder)
         with filling(lane.source, store, Codec(Catalogue()), lane.beginnings, lambda _: None) as one:
             one.resume()
-            one.fill_to(lane.targets)
+            one.fill_straight_to(lane.targets)
             store.flush()
             return Filled(one.records, one.dead_letters)
 

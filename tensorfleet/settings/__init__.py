@@ -8,6 +8,7 @@ import socket
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from tensorfleet.domain.errors import SettingsInvalid
 from tensorfleet.settings.access import AccessSettings, is_loopback, refuse_weak
@@ -16,6 +17,7 @@ from tensorfleet.settings.limits import LimitSettings
 from tensorfleet.settings.presign import PresignSettings
 from tensorfleet.settings.tls import TlsSettings
 
+_HOST_NAME: Final = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _KAFKA_SECRETS: Final = (
     "kafka_sasl_password",
@@ -33,6 +35,24 @@ def parse_bytes(text: Any) -> int:
     if match is None or match[2] not in _UNITS:
         raise ValueError("is not a size like 500MB or 1GB")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def parse_hosts(text: Any) -> Any:
+    """Names of hosts, separated by commas; ValueError."""
+    if not isinstance(text, str):
+        return text
+    names = frozenset(one.strip().lower().removesuffix(".") for one in text.split(",") if one.strip())
+    if any(_HOST_NAME.fullmatch(one) is None for one in names):
+        raise ValueError("is no list of host names: without scheme, port and wildcards, in ASCII")
+    return names
+
+
+def _is_loopback_alone(host: str) -> bool:
+    """Whether only this machine reaches who listens there."""
+    try:
+        return all(is_loopback(str(one[4][0])) for one in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError):
+        return False
 
 
 ByteSize = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
@@ -111,7 +131,7 @@ class Settings(
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
     cors_origins: str = ""
-    allowed_hosts: str = ""
+    allowed_hosts: Annotated[frozenset[str], NoDecode, BeforeValidator(parse_hosts)] = frozenset()
     advertised_url: str = ""
 
     @model_validator(mode="after")
@@ -131,10 +151,12 @@ class Settings(
     def own_hosts(self) -> frozenset[str] | None:
         """The names by which the registry may be asked, beside localhost and addresses; None: by any.
 
-        Any with authentication on, and on a network, unless ALLOWED_HOSTS names them.
+        With authentication on: by any. Else by ALLOWED_HOSTS; if there are none, on loopback by no other name, and on a
+        network by any.
         """
-        named = frozenset(one.strip().lower() for one in self.allowed_hosts.split(",") if one.strip())
-        return None if self.enable_auth or not (named or is_loopback(self.host)) else named
+        if self.enable_auth or not (self.allowed_hosts or _is_loopback_alone(self.host)):
+            return None
+        return self.allowed_hosts
 
     @property
     def own_name(self) -> str:

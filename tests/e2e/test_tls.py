@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -125,6 +126,13 @@ def test_clients_servers_instances_and_the_scanner_meet_by_tls(
     secret_texts = {name: secret(secured, name) for name in SECRETS if name != "MINIO_ACCESS_KEY"}
     assert [(name, log) for name, text in secret_texts.items() for log, told in logs.items() if text in told] == []
     assert certificates.key.read_text().splitlines()[1] not in "".join(logs.values())
+
+
+def test_a_process_that_speaks_tls_ends_when_it_is_asked_to(secured: RegistryProcesses) -> None:
+    """Whoever is in the midst of agreeing on TLS then is left alone; nobody else is there."""
+    with socket.create_connection(("127.0.0.1", secured.ports[SECOND])) as silent:
+        assert secured.stop(SECOND) == 0
+        assert silent.recv(1) == b""
 
 
 def test_kafka_lets_in_nobody_else_and_the_cause_is_told(

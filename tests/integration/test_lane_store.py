@@ -60,7 +60,7 @@ def test_how_much_a_lane_holds_can_not_be_seen_in_what_it_writes(
     monkeypatch.setattr("tensorfleet.projection.pipeline.MOST_IN_BATCH", 10)
     targets = stores.checkpoints(world.home)
     with lane(world, stores) as (store, one):
-        one.fill_to(targets)
+        one.fill_straight_to(targets)
         assert store.records_of_lanes() == sum(target.next_offset for target in targets.values())
         store.flush()
         assert stores.checkpoints(store.database) == targets
@@ -75,5 +75,5 @@ def test_a_lane_writes_nothing_once_the_generation_has_been_given_up(
         store.give_up()
         empty = world.content(store.database)
         with pytest.raises(CheckpointTaken):
-            one.fill_to(stores.checkpoints(world.home))
+            one.fill_straight_to(stores.checkpoints(world.home))
         assert world.content(store.database) == empty

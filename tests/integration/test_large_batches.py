@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from pymongo.errors import BulkWriteError, OperationFailure
 
+from devstack.installer import binaries, install_servers
+from devstack.mongodb_server import REPLICA_SET, MongodbServer
+from devstack.ports import HOST, free_ports
+from devstack.processes import Lifetime
+from devstack.server import ServerProcess
 from devstack.stack import NativeStack
+from tensorfleet.domain import commands as c
 from tensorfleet.domain.errors import BatchTooLarge
 from tensorfleet.mongo.connection import open_store
 from tensorfleet.mongo.projection_store import SMALL_BATCH, ProjectionStore
 from tensorfleet.mongo.writes import Checkpoint, Writes
+from tests.builders import Stream, registration
 from tests.integration.command_line import CommandLine
+from tests.integration.kafka_world import KafkaWorld
+from tests.integration.projected import projector_running, wait_for_checkpoints
 from tests.integration.registry_world import RegistryWorld, registry_world
+
+MODELS, BYTES = 250, 500_000
+"""So many models, with as much of hyperparameters each."""
 
 
 @dataclass
@@ -47,15 +63,12 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     return one
 
 
-def test_a_projection_goes_on_in_batches_that_fit_and_tries_larger_ones_now_and_then(
-    world: RegistryWorld, store: Store
-) -> None:
+def test_a_projection_goes_on_in_batches_that_fit_and_grow_again(world: RegistryWorld, store: Store) -> None:
     world.log.write(2_000)
     world.project()
     fitted = [one for one in store.tried if one <= store.room]
     assert (sum(fitted), max(store.tried) > 2 * store.room) == (2_002, True)
-    first = store.tried.index(fitted[0])
-    assert max(store.tried[first:]) > store.room, "it never tried to go back"
+    assert max(fitted) > fitted[0], "they never grew again"
     assert len(store.tried) - len(fitted) < len(fitted) / 2
 
 
@@ -117,3 +130,33 @@ def test_a_small_one_that_mongodb_calls_too_large_is_too_large(
         with pytest.raises(BatchTooLarge, match="no room in its cache"):
             real.commit(Writes(checkpoints=[(before, replace(before, next_offset=2))]))
         assert real.checkpoint(before) == before
+
+
+@pytest.fixture
+def small_mongodb(tmp_path: Path) -> Iterator[str]:
+    """Its address; with the smallest cache there is."""
+    install_servers()
+    (port,) = free_ports(1)
+    server = MongodbServer(tmp_path / "mongodb", binaries().mongod, port, cache_gb=0.25)
+    process = ServerProcess(server, tmp_path, Lifetime.KILLED_WITH_PARENT)
+    process.start()
+    yield f"mongodb://{HOST}:{port}/?replicaSet={REPLICA_SET}"
+    process.kill()
+
+
+def test_models_that_outgrow_a_cache_together_are_projected(
+    stack: NativeStack, small_mongodb: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world, stream = KafkaWorld(stack.kafka_bootstrap), Stream()
+    for number in range(MODELS):
+        text = random.Random(number).randbytes(BYTES // 2).hex()
+        version = c.VersionFields(hyperparameters={"text": text})
+        stream.add(replace(registration(f"m{number}"), version_fields=version), f"m{number}")
+    world.append(world.topics.log, stream.values)
+    with (
+        MongoClient[dict[str, Any]](small_mongodb) as client,
+        projector_running(world.kafka, world.topics, small_mongodb),
+    ):
+        wait_for_checkpoints(client[world.topics.registry], {"log:0": MODELS + 1, "downloads:0": 0})
+        assert client[world.topics.registry].models.count_documents({}) == MODELS
+    assert "smaller batches: MongoDB" in caplog.text

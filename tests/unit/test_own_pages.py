@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter
+from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from tensorfleet.http.app import make_app
@@ -76,7 +77,8 @@ def test_a_browser_is_asked_where_a_command_comes_from(headers: dict[str, str], 
         ("registry.example:443", 200),
         ("stranger.example:8084", 403),
         ("localhost.stranger.example", 403),
-        ("registry.example.", 403),
+        ("registry.example.", 200),
+        ("localhost.", 200),
         ("127.0.0.1.stranger.example", 403),
         ("[::1", 403),
         ("[localhost]", 403),
@@ -100,6 +102,9 @@ def test_a_site_whose_name_points_here_reads_and_changes_nothing(host: str, stat
         ({}, frozenset()),
         ({"host": "::1"}, frozenset()),
         ({"host": "localhost"}, frozenset()),
+        ({"host": "LocalHost"}, frozenset()),
+        ({"host": "::ffff:127.0.0.1"}, frozenset()),
+        ({"host": "no such name"}, None),
         ({"host": "0.0.0.0"}, None),
         ({"host": "0.0.0.0", "allowed_hosts": "A.example, b"}, frozenset({"a.example", "b"})),
         ({"allowed_hosts": "a.example"}, frozenset({"a.example"})),
@@ -110,3 +115,9 @@ def test_names_count_on_ones_own_machine_and_where_they_are_given(
     given: dict[str, Any], hosts: frozenset[str] | None
 ) -> None:
     assert settings(**given).own_hosts == hosts
+
+
+@pytest.mark.parametrize("names", ["*", "*.example", "a:8084", "https://a", "b\u00fccher.example", "a..b", "a b"])
+def test_what_browsers_never_call_a_host_is_no_name(names: str) -> None:
+    with pytest.raises(ValidationError, match="is no list of host names"):
+        settings(allowed_hosts=names)

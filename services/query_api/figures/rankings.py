@@ -70,14 +70,15 @@ def ranking_routes(gate: ReadGate, reads: ReadModels, clock: Clock, max_page_siz
 
 
 async def _newest(reads: ReadModels, limit: int) -> list[Document]:
-    """Usually they are among a few more than are wanted; else a lot of models were deleted, or there are no more."""
-    found = await reads.aggregate(VERSIONS, newest_versions(limit, limit + _SPARE))
-    if len(found) < limit:
-        found = await reads.scan(VERSIONS, newest_versions(limit))
-    return found
+    """Usually they are among a few more than are wanted; else many models were deleted, or there are no more."""
+    for spare in _SPARES:
+        found = await reads.aggregate(VERSIONS, newest_versions(limit, limit + spare))
+        if len(found) == limit:
+            return found
+    return await reads.scan(VERSIONS, newest_versions(limit))
 
 
-_SPARE: Final = 20
+_SPARES: Final = (20, 2_000)
 _NEWEST_VERSIONS: Final[Stages] = (
     {"$match": {"deleted": False}},
     {"$sort": {"created_at": -1, "version_order": -1, "_id": 1}},
