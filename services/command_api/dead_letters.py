@@ -10,7 +10,7 @@ from starlette.responses import Response
 from services.command_api import forms as f
 from services.command_api.routes import CommandHttp, caller_of, no_parameters
 from tensorfleet.http.json import read_command
-from tensorfleet.http.openapi import command_docs
+from tensorfleet.http.openapi.operations import command_docs
 
 _PREFIX: Final = "/api/v1/dead-letters"
 

@@ -12,11 +12,11 @@ from services.command_api.direct_uploads import DirectUploads
 from services.command_api.routes import CommandHttp, caller_of, no_parameters, version_parameter
 from tensorfleet.blobs.staging import MOST_PARTS
 from tensorfleet.domain.errors import PresignOff
-from tensorfleet.http.guard import principal_of
+from tensorfleet.http.access.guard import principal_of
+from tensorfleet.http.access.rate_limits import client_of
 from tensorfleet.http.json import json_response, read_command
-from tensorfleet.http.openapi import command_docs, problems
+from tensorfleet.http.openapi.operations import command_docs, problems
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
-from tensorfleet.http.rate_limits import client_of
 from tensorfleet.http.upload_slots import UploadSlots
 
 _AFTER: Final = Parameter(

@@ -22,9 +22,9 @@ from tensorfleet.access.principal import EVERYONE
 from tensorfleet.domain.errors import Forbidden, InvalidCommand, ModelNotFound, RegistryError, UploadNotFound
 from tensorfleet.domain.events import Status
 from tensorfleet.events.envelope import Position
-from tensorfleet.http.guard import note_denial, principal_of
+from tensorfleet.http.access.guard import note_denial, principal_of
 from tensorfleet.http.json import json_response, read_command
-from tensorfleet.http.openapi import command_docs
+from tensorfleet.http.openapi.operations import command_docs
 from tensorfleet.http.problems import problem_members, problem_response
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
 

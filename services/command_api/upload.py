@@ -16,11 +16,11 @@ from tensorfleet.blobs.filenames import format_of, safe_filename
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain.errors import InvalidCommand, TooLarge, UnsupportedMediaType
 from tensorfleet.domain.events import BlobFile
-from tensorfleet.http.guard import principal_of
+from tensorfleet.http.access.guard import principal_of
+from tensorfleet.http.access.rate_limits import client_of
 from tensorfleet.http.json import chunks_of
 from tensorfleet.http.multipart import file_part
-from tensorfleet.http.openapi import upload_docs
-from tensorfleet.http.rate_limits import client_of
+from tensorfleet.http.openapi.operations import upload_docs
 from tensorfleet.http.upload_slots import UploadSlots
 
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)

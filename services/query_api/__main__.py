@@ -17,11 +17,11 @@ from tensorfleet.blobs.presigning import presigner_of
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.codec import Codec
 from tensorfleet.events.topics import Topics
-from tensorfleet.http.access_side import access_side
+from tensorfleet.http.access.side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import health_routes
 from tensorfleet.http.metrics import Metrics
-from tensorfleet.http.server import serve
+from tensorfleet.http.serving.server import serve
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.producer import LoopProducer
 from tensorfleet.kafka.record_lookup import RecordLookup

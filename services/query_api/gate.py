@@ -13,7 +13,7 @@ from tensorfleet.domain.errors import InvalidCommand, ModelNotFound, PositionNot
 from tensorfleet.domain.names import MODEL_ID
 from tensorfleet.domain.versions import ModelVersion
 from tensorfleet.events.envelope import Position
-from tensorfleet.http.openapi import problems
+from tensorfleet.http.openapi.operations import problems
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
 
 MIN_POSITION: Final = "X-Registry-Min-Position"

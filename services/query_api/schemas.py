@@ -11,7 +11,7 @@ from tensorfleet.domain.errors import InvalidCommand, Malformed, RegistryError, 
 from tensorfleet.events.catalogue import Catalogue, LockedSchema
 from tensorfleet.events.topics import Topics
 from tensorfleet.http.conditional import FOR_EVER, REVALIDATE, conditional_json
-from tensorfleet.http.openapi import problems
+from tensorfleet.http.openapi.operations import problems
 from tensorfleet.http.problems import problem_members, problem_response
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
 

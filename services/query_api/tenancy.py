@@ -11,7 +11,7 @@ from services.query_api.gate import checked_id
 from tensorfleet.access.denials import Reason
 from tensorfleet.access.principal import NamePrefix
 from tensorfleet.domain.errors import Forbidden, ModelNotFound
-from tensorfleet.http.guard import note_denial, principal_of
+from tensorfleet.http.access.guard import note_denial, principal_of
 from tensorfleet.mongo.read_models import MODELS, Document, ReadModels
 
 Condition = Mapping[str, Any]

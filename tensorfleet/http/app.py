@@ -12,13 +12,13 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from tensorfleet.http import problems
+from tensorfleet.http.access.guard import Guard, protect
+from tensorfleet.http.access.own_pages import keep_to_own_pages
+from tensorfleet.http.access.rate_limits import RateLimits
 from tensorfleet.http.finishing import Finishing
-from tensorfleet.http.guard import Guard, protect
 from tensorfleet.http.metrics import Metrics, RequestMetrics
-from tensorfleet.http.openapi_document import complete_document
-from tensorfleet.http.own_pages import keep_to_own_pages
+from tensorfleet.http.openapi.document import complete_document
 from tensorfleet.http.problem_pages import problem_pages
-from tensorfleet.http.rate_limits import RateLimits
 
 Innermost = Callable[[BaseRoute, ASGIApp], ASGIApp]
 """From a route and what it calls to what it calls instead."""

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from tensorfleet.access.principal import EVERYONE
-from tensorfleet.http.guard import principal_of
+from tensorfleet.http.access.guard import principal_of
 from tensorfleet.http.json import json_response
 from tensorfleet.http.metrics import Metrics
 

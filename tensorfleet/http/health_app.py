@@ -7,11 +7,11 @@ from typing import Any
 
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.topics import Topics
-from tensorfleet.http.access_side import access_side
+from tensorfleet.http.access.side import access_side
 from tensorfleet.http.app import make_app
 from tensorfleet.http.health import Check, Health, health_routes
 from tensorfleet.http.metrics import Metrics
-from tensorfleet.http.server import serve
+from tensorfleet.http.serving.server import serve
 from tensorfleet.process import Lifeline
 from tensorfleet.settings import Settings
 

@@ -11,7 +11,7 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from tensorfleet.access.roles import Role, held
-from tensorfleet.http.routes_table import ROUTES, Entry, Limited
+from tensorfleet.http.access.routes_table import ROUTES, Entry, Limited
 from tests.e2e.guarded import FOREIGN, LIMITED, NOT_THERE, OWN, Guarded, until
 
 HIDDEN = {"GET /docs", "GET /docs/oauth2-redirect", "GET /redoc", "GET /openapi.json", "GET /docs/problems"}

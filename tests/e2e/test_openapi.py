@@ -16,7 +16,7 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from tensorfleet.http.openapi_examples import ANSWERS, REQUESTS
+from tensorfleet.http.openapi.examples import ANSWERS, REQUESTS
 
 Document = dict[str, Any]
 OFF_BY_DEFAULT = ("get_upload", "get_download_url")

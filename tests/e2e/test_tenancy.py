@@ -10,8 +10,8 @@ import httpx
 
 from tensorfleet.access.roles import Role
 from tensorfleet.domain.names import model_id_of
-from tensorfleet.http.openapi_examples import REQUESTS
-from tensorfleet.http.routes_table import ROUTES, Limited
+from tensorfleet.http.access.routes_table import ROUTES, Limited
+from tensorfleet.http.openapi.examples import REQUESTS
 from tests.e2e.guarded import FOREIGN, LIMITED, NOT_THERE, OWN, Guarded, until
 
 

@@ -16,7 +16,7 @@ from services.scanner.registry import Registry, RegistryUnavailable
 from tensorfleet.blobs.minio_store import MinioBlobStore
 from tensorfleet.domain.commands import ArchiveModel
 from tensorfleet.domain.errors import ReadModelsUnavailable, SettingsInvalid
-from tensorfleet.http.oidc import OidcTokens
+from tensorfleet.http.access.oidc import OidcTokens
 from tensorfleet.mongo.live_generation import LiveGeneration
 from tensorfleet.mongo.read_models import ReadModels, connect
 from tensorfleet.settings.access import AccessSettings

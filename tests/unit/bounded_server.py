@@ -17,7 +17,7 @@ from tensorfleet.http.addresses import address_of
 from tensorfleet.http.app import make_app
 from tensorfleet.http.json import json_response, read_body
 from tensorfleet.http.metrics import Metrics
-from tensorfleet.http.server import serve
+from tensorfleet.http.serving.server import serve
 from tensorfleet.process import Lifeline
 from tensorfleet.settings import Settings
 from tests.certificates import Certificates

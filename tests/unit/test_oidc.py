@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from tensorfleet.access.denials import Denied
 from tensorfleet.access.principal import NamePrefix
 from tensorfleet.domain.errors import SettingsInvalid
-from tensorfleet.http import oidc
-from tensorfleet.http.oidc import ALGORITHMS, OidcTokens
+from tensorfleet.http.access import oidc
+from tensorfleet.http.access.oidc import ALGORITHMS, OidcTokens
 from tensorfleet.settings.access import AccessSettings
 
 SECOND = 1_000_000

@@ -16,12 +16,12 @@ from tensorfleet.access.denials import Denied, Reason
 from tensorfleet.access.principal import Principal
 from tensorfleet.access.roles import Role, held
 from tensorfleet.domain.errors import SettingsInvalid, TooBusy
-from tensorfleet.http import rate_limits
+from tensorfleet.http.access import rate_limits
+from tensorfleet.http.access.guard import Guard
+from tensorfleet.http.access.rate_limits import RateLimits
+from tensorfleet.http.access.routes_table import Public
 from tensorfleet.http.app import make_app
-from tensorfleet.http.guard import Guard
 from tensorfleet.http.metrics import Metrics
-from tensorfleet.http.rate_limits import RateLimits
-from tensorfleet.http.routes_table import Public
 from tensorfleet.http.upload_slots import UploadSlots
 from tensorfleet.settings import Settings, load
 from tests.unit.bounded_server import SECRETS, SERVERS, settings

@@ -13,10 +13,10 @@ from tensorfleet.access.audit import Access
 from tensorfleet.access.denials import Denied, Reason
 from tensorfleet.access.principal import NamePrefix, Principal
 from tensorfleet.access.roles import Role, held
+from tensorfleet.http.access.guard import MOST_CREDENTIAL, Guard, note_denial, principal_of
+from tensorfleet.http.access.routes_table import Public
 from tensorfleet.http.app import make_app
-from tensorfleet.http.guard import MOST_CREDENTIAL, Guard, note_denial, principal_of
 from tensorfleet.http.metrics import Metrics
-from tensorfleet.http.routes_table import Public
 
 READER = Principal("ann#1", held([Role.READER]), None, key_id="1")
 LIMITED = Principal("bob#2", held([Role.WRITER]), NamePrefix("b/"), key_id="2")

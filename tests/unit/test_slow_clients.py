@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import uvloop
 
-from tensorfleet.http import bounded_protocol, connections
 from tensorfleet.http import json as body_reading
-from tensorfleet.http.server import room_for
+from tensorfleet.http.serving import bounded_protocol, connections
+from tensorfleet.http.serving.server import room_for
 from tests.unit.bounded_server import Client, Server, running
 
 GET = "GET /api/v1/models HTTP/1.1\nHost: a\n"

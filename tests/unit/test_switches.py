@@ -12,9 +12,9 @@ import pytest
 from services.command_api import service
 from services.query_api.settings import QuerySettings
 from tensorfleet.domain.errors import ArtifactQuarantined
-from tensorfleet.http.access_side import opened_by
-from tensorfleet.http.guard import Guard
-from tensorfleet.http.routes_table import ROUTES
+from tensorfleet.http.access.guard import Guard
+from tensorfleet.http.access.routes_table import ROUTES
+from tensorfleet.http.access.side import opened_by
 from tensorfleet.settings import load
 
 NEEDED = {

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tensorfleet.domain.errors import SettingsInvalid
-from tensorfleet.http import tls_listener
-from tensorfleet.http.listening import listening_sockets
+from tensorfleet.http.serving import tls_listener
+from tensorfleet.http.serving.listening import listening_sockets
 from tests.certificates import Certificates
 from tests.unit.bounded_server import Client, Server, running
 from tests.unit.test_slow_clients import GET, in_loop
@@ -82,7 +82,7 @@ def test_far_too_many_are_cut_at_once_and_take_no_place_of_others(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tls_listener, "HANDSHAKE_SECONDS", 60.0)
-    monkeypatch.setattr("tensorfleet.http.connections.MOST_REFUSED", 2)
+    monkeypatch.setattr("tensorfleet.http.serving.connections.MOST_REFUSED", 2)
 
     async def test() -> None:
         async with running(certificates, max_connections=5, max_connections_per_address=3) as server:

@@ -17,9 +17,9 @@ from tensorfleet.access.principal import NamePrefix, Principal
 from tensorfleet.domain.errors import FieldError, InvalidCommand
 from tensorfleet.domain.names import MODEL_ID
 from tensorfleet.events.feed import NoSuchPlace, Place
+from tensorfleet.http.access.guard import principal_of
 from tensorfleet.http.conditional import conditional_json
 from tensorfleet.http.event_stream import OpenStreams
-from tensorfleet.http.guard import principal_of
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
 
 DEFAULT_LIMIT: Final = 100

@@ -23,8 +23,8 @@ from tensorfleet.blobs.store import BlobStore
 from tensorfleet.blobs.suspects import Suspect
 from tensorfleet.domain.errors import BlobMissing, BlobsUnavailable, FileNotFound
 from tensorfleet.domain.events import ScanVerdict, Status
+from tensorfleet.http.access.guard import principal_of
 from tensorfleet.http.conditional import REVALIDATE, is_unchanged, range_still_applies
-from tensorfleet.http.guard import principal_of
 from tensorfleet.mongo.read_models import Document, ReadModels
 
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")

@@ -16,7 +16,7 @@ from tensorfleet.blobs.filenames import content_disposition
 from tensorfleet.blobs.presigning import Presigner
 from tensorfleet.blobs.store import BlobStore
 from tensorfleet.domain.errors import BlobMissing, PresignOff
-from tensorfleet.http.guard import principal_of
+from tensorfleet.http.access.guard import principal_of
 from tensorfleet.http.json import json_response
 from tensorfleet.http.times import time_text
 

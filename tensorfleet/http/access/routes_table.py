@@ -1,6 +1,6 @@
 """The one table from route to what it takes: the role, and what a key that is limited to some models gets there.
 
-A route that is not in it does not start (`tensorfleet/http/guard.py`).
+A route that is not in it does not start (`tensorfleet/http/access/guard.py`).
 """
 
 from __future__ import annotations

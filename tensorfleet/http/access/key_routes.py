@@ -15,10 +15,10 @@ from tensorfleet.access.principal import EVERYONE, SUBJECT, NamePrefix, Principa
 from tensorfleet.access.roles import Role
 from tensorfleet.domain import limits
 from tensorfleet.domain.errors import Forbidden, InvalidCommand, KeyNotFound, Rejected
+from tensorfleet.http.access.guard import principal_of
 from tensorfleet.http.conditional import conditional_json
-from tensorfleet.http.guard import principal_of
 from tensorfleet.http.json import json_response, read_command
-from tensorfleet.http.openapi import command_docs, problems
+from tensorfleet.http.openapi.operations import command_docs, problems
 from tensorfleet.http.query_parameters import QueryParameters
 from tensorfleet.http.times import parse_time, time_text
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tensorfleet.domain.errors import HeadersTooLarge, Malformed, RegistryError, TooSlow
-from tensorfleet.http.connections import Connection, Connections
 from tensorfleet.http.json import dumps
 from tensorfleet.http.problems import problem_members, problem_response
+from tensorfleet.http.serving.connections import Connection, Connections
 
 HEAD_BYTES: Final = 64 * 1024
 """Of the request line and all headers; as much may come without the parser making anything of it."""

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from tensorfleet.access.audit import AccessRecord
 from tensorfleet.http.conditional import conditional_json
-from tensorfleet.http.openapi import problems
+from tensorfleet.http.openapi.operations import problems
 from tensorfleet.http.query_parameters import Parameter, QueryParameters
 from tensorfleet.http.times import time_text
 

@@ -15,10 +15,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tensorfleet.http.addresses import ClientAddress, TrustedProxies
-from tensorfleet.http.bounded_protocol import BoundedProtocol
-from tensorfleet.http.connections import MOST_REFUSED, Connection, Connections
-from tensorfleet.http.listening import listening_sockets
-from tensorfleet.http.tls_listener import TlsListener
+from tensorfleet.http.serving.bounded_protocol import BoundedProtocol
+from tensorfleet.http.serving.connections import MOST_REFUSED, Connection, Connections
+from tensorfleet.http.serving.listening import listening_sockets
+from tensorfleet.http.serving.tls_listener import TlsListener
 from tensorfleet.process import Lifeline
 from tensorfleet.settings import Settings
 

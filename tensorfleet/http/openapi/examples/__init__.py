@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tensorfleet.http.openapi_examples import commands, figures, files, history, models, operation
+from tensorfleet.http.openapi.examples import commands, figures, files, history, models, operation
 
 PARAMETERS: Final[dict[str, Any]] = {
     "model_id": "d7b44809a0359169b755a703",

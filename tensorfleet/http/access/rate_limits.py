@@ -18,8 +18,8 @@ from throttled.store import MemoryStore
 
 from tensorfleet.access.principal import EVERYONE, NOBODY, Principal
 from tensorfleet.domain.errors import TooManyRequests
+from tensorfleet.http.access.routes_table import Metered
 from tensorfleet.http.addresses import address_of, counted_as
-from tensorfleet.http.routes_table import Metered
 from tensorfleet.settings.limits import LimitSettings, Rate
 
 KEPT: Final = 20_000

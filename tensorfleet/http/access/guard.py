@@ -21,10 +21,10 @@ from tensorfleet.access.audit import Access
 from tensorfleet.access.denials import Denied, Reason
 from tensorfleet.access.principal import EVERYONE, NOBODY, Principal
 from tensorfleet.domain.errors import Forbidden, RegistryError, TooManyRequests, Unauthenticated
+from tensorfleet.http.access.rate_limits import RateLimits, Standing, announcing, refuse_too_many
+from tensorfleet.http.access.routes_table import Entry, Limited, Metered, Public, entry_for
 from tensorfleet.http.addresses import address_of
 from tensorfleet.http.problems import problem_members, problem_response, status_of
-from tensorfleet.http.rate_limits import RateLimits, Standing, announcing, refuse_too_many
-from tensorfleet.http.routes_table import Entry, Limited, Metered, Public, entry_for
 
 API_KEY_HEADER: Final = "x-api-key"
 MOST_CREDENTIAL: Final = 8 * 1024
@@ -90,7 +90,7 @@ def protect(app: FastAPI, guard: Guard | None, limits: RateLimits | None) -> Non
 def _entry(method: str, path: str) -> Entry:
     found = entry_for(method, path)
     if found is None:
-        raise LookupError(f"{method} {path} has no entry in tensorfleet/http/routes_table.py")
+        raise LookupError(f"{method} {path} has no entry in tensorfleet/http/access/routes_table.py")
     return found
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from socket import socket
 from typing import Any, Final
 
-from tensorfleet.http.connections import Connection, Connections
+from tensorfleet.http.serving.connections import Connection, Connections
 
 _LOG = logging.getLogger(__name__)
 HANDSHAKE_SECONDS: Final = 5.0

@@ -20,8 +20,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tensorfleet.domain.errors import ForeignHost, ForeignPage
+from tensorfleet.http.access.routes_table import entry_for
 from tensorfleet.http.problems import problem_members, problem_response
-from tensorfleet.http.routes_table import entry_for
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST: Final = re.compile(r"(?:\[(?P<address>[^\]]*)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")

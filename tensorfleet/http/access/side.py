@@ -18,11 +18,11 @@ from tensorfleet.domain.errors import Forbidden, SettingsInvalid
 from tensorfleet.events.access import AccessCodec
 from tensorfleet.events.catalogue import Catalogue
 from tensorfleet.events.topics import Topics
-from tensorfleet.http.denial_routes import AccessReads, Found, denial_routes
-from tensorfleet.http.guard import Guard
-from tensorfleet.http.key_routes import KeyLog, issuing_routes, key_list_routes
-from tensorfleet.http.rate_limits import RateLimits
-from tensorfleet.http.routes_table import Public
+from tensorfleet.http.access.denial_routes import AccessReads, Found, denial_routes
+from tensorfleet.http.access.guard import Guard
+from tensorfleet.http.access.key_routes import KeyLog, issuing_routes, key_list_routes
+from tensorfleet.http.access.rate_limits import RateLimits
+from tensorfleet.http.access.routes_table import Public
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.access import AuditTopic, KeyTopic
 from tensorfleet.kafka.access_reads import KafkaAccessReads
@@ -124,7 +124,7 @@ def opened_by(settings: AccessSettings) -> frozenset[Public]:
 async def _token_check(settings: Settings, lifeline: Lifeline) -> Callable[[str, int], Principal] | None:
     if not settings.oidc_issuer:
         return None
-    from tensorfleet.http.oidc import OidcTokens  # 11 MB of cryptography, for those who use it
+    from tensorfleet.http.access.oidc import OidcTokens  # 11 MB of cryptography, for those who use it
 
     tokens = OidcTokens(settings)
     await tokens.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tensorfleet.http.openapi_examples.models import ROW
+from tensorfleet.http.openapi.examples.models import ROW
 
 _POINT: Final[dict[str, Any]] = {
     "value": 0.958,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tensorfleet.http.openapi import TOO_MANY, problems
-from tensorfleet.http.routes_table import Limited, Metered, entry_for
+from tensorfleet.http.access.routes_table import Limited, Metered, entry_for
+from tensorfleet.http.openapi.operations import TOO_MANY, problems
 
 SCHEMES: Final = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key, as tfr_<id>_<secret>."},

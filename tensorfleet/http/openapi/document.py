@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from tensorfleet.http.openapi import PROBLEM_SCHEMA, problems
-from tensorfleet.http.openapi_access import declare_access
-from tensorfleet.http.openapi_examples import ANSWERS, PARAMETERS, REQUESTS
+from tensorfleet.http.openapi.access import declare_access
+from tensorfleet.http.openapi.examples import ANSWERS, PARAMETERS, REQUESTS
+from tensorfleet.http.openapi.operations import PROBLEM_SCHEMA, problems
 
 _METHODS: Final = ("get", "head", "put", "post", "patch", "delete")
 _JSON: Final = "application/json"

@@ -1,0 +1,1 @@
+"""The server under the app: where it listens, what a connection and a client may take."""
