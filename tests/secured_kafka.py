@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -37,19 +36,9 @@ org.apache.kafka.common.security.scram.ScramLoginModule required;
 """
 
 
-@dataclass(frozen=True)
-class SecuredKafka:
-    """`bootstrap` is reached by TLS; `plain` without, for whoever observes."""
-
-    bootstrap: str
-    plain: str
-    environment: dict[str, str]
-    """Of a service that may come in."""
-
-
 @contextmanager
-def secured_kafka(directory: Path, certificates: Certificates) -> Iterator[SecuredKafka]:
-    """It trusts who is signed by the authority of `certificates`, and shows the one among them itself."""
+def secured_kafka(directory: Path, certificates: Certificates) -> Iterator[dict[str, str]]:
+    """The environment of a service that it lets in, whose certificate the authority of `certificates` has signed."""
     install_servers()
     directory.mkdir()
     shown = directory / "shown.pem"
@@ -61,9 +50,9 @@ def secured_kafka(directory: Path, certificates: Certificates) -> Iterator[Secur
     process = ServerProcess(server, directory, Lifetime.KILLED_WITH_PARENT)
     process.start()
     try:
-        plain, password = f"{HOST}:{port}", secrets.token_urlsafe(32)
-        _give_password(plain, password)
-        yield SecuredKafka(f"{HOST}:{tls}", plain, _environment(f"{HOST}:{tls}", password, certificates))
+        password = secrets.token_urlsafe(32)
+        _give_password(f"{HOST}:{port}", password)
+        yield _environment(f"{HOST}:{tls}", password, certificates)
     finally:
         process.kill()
 

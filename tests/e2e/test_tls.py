@@ -54,7 +54,7 @@ def secured(
         tls = f"tls=true&tlsCAFile={certificates.ca}&directConnection=true"
         admin = secrets.token_urlsafe(32)
         processes.environment |= {
-            **kafka.environment,
+            **kafka,
             "TLS_CERTIFICATE_FILE": str(certificates.certificate),
             "TLS_KEY_FILE": str(certificates.key),
             "TLS_CA_FILE": str(certificates.ca),

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from tensorfleet.events.topics import Topics
 from tensorfleet.kafka import configuration
 from tensorfleet.kafka.records import Record, from_message
+from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.kafka.topics import LogIdentity, prepare_topics
 
 
@@ -42,6 +43,15 @@ class KafkaWorld:
         for key, value in values:
             producer.produce(topic, value, key, partition=partition, on_delivery=delivered)
         assert producer.flush(20) == 0
+
+    def ends(self) -> dict[str, int]:
+        """How far checkpoints have to come to contain all there is, by their ids."""
+        names = {"log": self.topics.log, "downloads": self.topics.downloads}
+        return {
+            f"{short}:{one.partition}": one.end
+            for short, name in names.items()
+            for one in TopicReader(self.kafka, name, "test").ranges()
+        }
 
     def read(self, topic: str, wanted: int, seconds: float = 30) -> list[Record]:
         """The first records of the topic, as a plain consumer of committed records sees them."""

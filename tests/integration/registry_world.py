@@ -11,7 +11,6 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from benchmarks.mixed_log import SHARES, MixedLog
-from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.mongo.generations import Generations
 from tensorfleet.mongo.projection_store import COLLECTIONS
 from tensorfleet.projection.log_projection import DeadLetter
@@ -43,14 +42,6 @@ class RegistryWorld(KafkaWorld):
         bury = no_dead_letters if letters is None else letters.extend
         with projector_running(self.kafka, self.topics, self.mongodb_url, self.generations.live, bury):
             wait_for_checkpoints(self.live, self.ends())
-
-    def ends(self) -> dict[str, int]:
-        names = {"log": self.topics.log, "downloads": self.topics.downloads}
-        return {
-            f"{short}:{one.partition}": one.end
-            for short, name in names.items()
-            for one in TopicReader(self.kafka, name, "test").ranges()
-        }
 
     @property
     def generations(self) -> Generations:

@@ -14,7 +14,6 @@ from devstack.stack import NativeStack
 from tensorfleet.domain.names import model_id_of
 from tensorfleet.http.times import time_text
 from tensorfleet.kafka.record_lookup import RecordLookup
-from tensorfleet.kafka.topic_reader import TopicReader
 from tensorfleet.mongo.download_windows import WindowUpkeep
 from tensorfleet.mongo.read_models import SCAN_MILLISECONDS
 from tests.builders import CODEC
@@ -40,8 +39,6 @@ NO_DOCUMENTS: Final = {
 A_DOCUMENT_FOR_EACH_PARTITION: Final = {"statistics", "checkpoints", "generations"}
 ADDED_UP: Final = {"IXSCAN { hour: 1 }": 7 * 24 * PARTITIONS, "IXSCAN { partition: 1, offset: 1 }": 256}
 """By plan, how many keys at most: hours of seven days; events since a copy of the statistics was kept."""
-
-
 SPARE: Final = 40
 HOURS: Final = EVENTS * SECONDS_APART // 3600
 IN_WORDS: Final = quote("metrics.accuracy > 0.9 AND name LIKE '%7'")
@@ -121,15 +118,10 @@ READS: Final[dict[str, list[Read]]] = {
 def http(stack: NativeStack) -> Iterator[World]:
     kafka = KafkaWorld(stack.kafka_bootstrap, PARTITIONS)
     MixedLog(kafka.kafka, kafka.topics, CODEC, SHARES, BEGAN).write(EVENTS, SECONDS_APART)
-    ends = {
-        f"{name}:{one.partition}": one.end
-        for name, topic in (("log", kafka.topics.log), ("downloads", kafka.topics.downloads))
-        for one in TopicReader(kafka.kafka, topic, "test").ranges()
-    }
     records = RecordLookup(kafka.kafka, kafka.topics.log, "test")
     with world(stack.mongodb_url, topics=kafka.topics, records=records) as one:
         with projector_running(kafka.kafka, kafka.topics, stack.mongodb_url, one.db.name):
-            wait_for_checkpoints(one.db, ends)
+            wait_for_checkpoints(one.db, kafka.ends())
         one.model("filed", files={"v1.0": b"content"})
         upkeep = WindowUpkeep(one.db)
         while upkeep.tend(NOW // HOUR):
